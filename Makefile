@@ -1,0 +1,54 @@
+# Everything a contributor runs; `make` lists it. Works with GNU make 3.81, which macOS has.
+#
+# PYTHON=…     which Python makes .venv (default: the newest of 3.13, 3.12, 3.11 on PATH)
+# ARGS=…       more words for pytest:  make test-quick ARGS="-k ledger -x"
+
+SHELL := /bin/sh
+BIN := .venv/bin
+PYTHON ?=
+export PYTHON
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev demo test test-quick check lint format types lock clean
+
+help: ## Show this list
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: ## Make .venv with what running Hutong needs
+	@deploy/setup/bootstrap.sh run
+
+setup-dev: ## Make .venv with what working on Hutong needs as well
+	@deploy/setup/bootstrap.sh dev
+
+demo: setup ## Run the demo: ONCE=1 (no server stays), PHOTO=path, DATA=folder, PORT=number
+	@$(BIN)/hutong demo $(if $(ONCE),--once) $(if $(PHOTO),--photo "$(PHOTO)") $(if $(DATA),--data "$(DATA)") $(if $(PORT),--port "$(PORT)")
+
+test: setup-dev ## Install what is missing, then run every check and every test
+	@tests/support/install.sh
+	@$(MAKE) --no-print-directory check
+	@$(BIN)/python -m pytest $(ARGS)
+
+test-quick: setup-dev ## Every check, and the tests that need no server installed (SQLite, a private Valkey)
+	@$(MAKE) --no-print-directory check
+	@$(BIN)/python -m pytest -m "not server and not browser" $(ARGS)
+
+check: lint types ## Lint, formatting, types, imports: all that needs no test
+
+lint: setup-dev ## Check style, formatting and which package imports which
+	@$(BIN)/python -m ruff check
+	@$(BIN)/python -m ruff format --check
+	@$(BIN)/lint-imports
+
+format: setup-dev ## Rewrite the code in the house format
+	@$(BIN)/python -m ruff check --fix
+	@$(BIN)/python -m ruff format
+
+types: setup-dev ## Check types
+	@$(BIN)/python -m mypy
+
+lock: ## Recreate the lock files from pyproject.toml
+	@deploy/setup/bootstrap.sh lock
+
+clean: ## Remove .venv, caches and what demo and build left behind
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis demo-output dist
+	find src tests benchmarks migrations -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -1,0 +1,23 @@
+"""${message}
+
+Revision: ${up_revision}
+Before: ${down_revision}
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+from hutong.kernel.db import Id, Json, UtcTime
+
+revision = ${repr(up_revision)}
+down_revision = ${repr(down_revision)}
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    ${upgrades if upgrades else "pass"}
+
+
+def downgrade() -> None:
+    ${downgrades if downgrades else "pass"}

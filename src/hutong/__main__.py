@@ -1,0 +1,5 @@
+"""`python -m hutong` is the same as `hutong`."""
+
+from hutong.host.cli import main
+
+main()

@@ -1,0 +1,79 @@
+"""What endpoints of this app ask for: who calls, which page, which part of the app.
+
+Every route takes `Caller` unless it is one of the public ones that tests/apps/emoji/contract/test_requests.py lists.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Query, Request
+
+from hutong.apps.emoji.catalogue.service import Catalogue
+from hutong.apps.emoji.generation.service import Generations
+from hutong.apps.emoji.pictures.service import Pictures
+from hutong.apps.emoji.settings import EmojiSettings
+from hutong.apps.emoji.user.service import Profiles
+from hutong.kernel.assembly import Kernel
+from hutong.kernel.http.limits import Limit
+from hutong.kernel.identity import Identity, TokenMissing
+from hutong.kit.paging import MAX_PAGE_SIZE, PageRequest
+
+
+@dataclass(frozen=True)
+class Emoji:
+    """The parts of this app, made once in `create_app`."""
+
+    kernel: Kernel
+    settings: EmojiSettings
+    identity: Identity
+    profiles: Profiles
+    catalogue: Catalogue
+    pictures: Pictures
+    generations: Generations
+
+
+def _emoji(request: Request) -> Emoji:
+    emoji: Emoji = request.app.state.emoji
+    return emoji
+
+
+App = Annotated[Emoji, Depends(_emoji)]
+
+
+async def signed_in(request: Request) -> int:
+    """The id of the user whose token the request carries; counts it against the user's limit.
+
+    Raises:
+        TokenMissing, TokenInvalid, TokenExpired, LimitExceeded.
+    """
+    emoji = _emoji(request)
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise TokenMissing
+    claims = await emoji.identity.verify(token.strip())
+    request.state.user_id = claims.user_id
+    limit = Limit("user", emoji.kernel.settings.limits.user_per_minute)
+    await emoji.kernel.limiter.hit(limit, str(claims.user_id))
+    return claims.user_id
+
+
+Caller = Annotated[int, Depends(signed_in)]
+
+
+def _page(
+    page: Annotated[int, Query(ge=1, le=1_000_000, description="Page number, from 1.")] = 1,
+    page_size: Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE, description="Items on a page.")] = 20,
+) -> PageRequest:
+    return PageRequest(page, page_size)
+
+
+Paging = Annotated[PageRequest, Depends(_page)]
+
+
+async def limit_user(emoji: Emoji, name: str, per_minute: int, user_id: int) -> None:
+    """Count one call of a costly endpoint.
+
+    Raises:
+        LimitExceeded.
+    """
+    await emoji.kernel.limiter.hit(Limit(f"emoji.{name}", per_minute), str(user_id))

@@ -1,0 +1,308 @@
+"""The pipeline: admit → submit → poll → store, each an idempotent job; waiting holds no worker slot.
+
+A remote id is written the moment it is known, so that a killed worker never pays for a second generation whose answer
+was known. Source: contracts/emoji.md "Generation pipeline"; reference/emoji.md §6.3.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from hutong.apps.emoji.generation import endings, repository, rules
+from hutong.apps.emoji.generation.invariants import INVARIANTS
+from hutong.apps.emoji.generation.repository import TaskRow
+from hutong.apps.emoji.generation.service import ADMIT, ERASE
+from hutong.apps.emoji.generation.tables import Stage
+from hutong.apps.emoji.pictures import repository as pictures
+from hutong.apps.emoji.pictures.rules import stored_key
+from hutong.apps.emoji.pictures.service import VENDOR_LINK_SECONDS
+from hutong.apps.emoji.points.rules import TASK_PREFIX
+from hutong.apps.emoji.settings import EmojiSettings
+from hutong.kernel.assembly import Kernel, Work
+from hutong.kernel.credits.expiry import ExpiredHold
+from hutong.kernel.gateway import (
+    AnswerLost,
+    Lane,
+    ProviderBlocked,
+    ProviderDown,
+    ProviderRejected,
+    SourceUnreachable,
+    VideoProgress,
+    VideoRequest,
+    VideoState,
+    acquire_slot,
+    free_slot,
+)
+from hutong.kernel.gateway.errors import ProviderFailed
+from hutong.kernel.jobs import Again, Job, Retry, Schedule, Task
+from hutong.kernel.observability.failpoints import failpoint
+from hutong.kernel.observability.logs import logger
+
+SUBMIT, POLL, STORE = "emoji.generation.submit", "emoji.generation.poll", "emoji.generation.store"
+PACED = "emoji.generation.admit.paced"
+MOST_AT_ONCE = 50
+GIVE_UP_ASKING = 40
+_log = logger("emoji.generation")
+
+
+class Pipeline:
+    """Works tasks off.
+
+    Args:
+        kernel: services.
+        settings: times of this app.
+        lane: what the provider allows.
+        poll_seconds: between two looks at a generation.
+        refusal_of: tells a provider's code about the picture from one about anything else.
+    """
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        settings: EmojiSettings,
+        lane: Lane,
+        poll_seconds: float,
+        kind_of: Callable[[str], str],
+    ) -> None:
+        self._kernel, self._settings, self._lane = kernel, settings, lane
+        self._poll_seconds, self._kind_of = poll_seconds, kind_of
+
+    def work(self) -> Work:
+        """This pipeline's tasks, schedules, invariants and hold resolver."""
+        lasting = Retry(attempts=1_000_000, first=2.0, longest=60.0)
+        return Work(
+            tasks=(
+                Task(ADMIT, self.admit, Retry(attempts=20, first=0.5)),
+                Task(SUBMIT, self.submit, Retry(attempts=12, first=1.0, longest=60.0), on_dead=self._give_up),
+                Task(POLL, self.poll, lasting, on_dead=self._give_up),
+                Task(STORE, self.store, lasting, timeout=300.0, on_dead=self._give_up),
+                Task(ERASE, self.erase, Retry(attempts=20, first=2.0)),
+            ),
+            schedules=(Schedule(ADMIT, every=10.0),),
+            invariants=INVARIANTS,
+            hold_resolvers={f"{TASK_PREFIX}{kind}": self._expire for kind in ("emoji", "avatar", "pose")},
+        )
+
+    # -- admit: our queue, the provider's limits -------------------------------------------------------------------------
+
+    async def admit(self, job: Job) -> None:
+        """Give free slots to the tasks that have waited longest, each in its own transaction."""
+        for _ in range(MOST_AT_ONCE):
+            if not await self._kernel.db.write(self._admit_one):
+                return
+        await self._kernel.db.write(self._kernel.jobs.enqueue, ADMIT, {})
+
+    def _admit_one(self, conn: Connection) -> bool:
+        now = self._kernel.clock.now()
+        task = repository.find_first_waiting(conn)
+        if task is None:
+            return False
+        busy = acquire_slot(conn, self._lane, str(task.id), now)
+        if busy is not None:
+            if busy.retry_at is not None:
+                self._kernel.jobs.enqueue_once(conn, ADMIT, PACED, {}, run_at=busy.retry_at)
+            return False
+        if rules.is_late(task.created_at, now, self._settings.queue_seconds):
+            endings.fail(conn, task, "queue", "queue_timeout", now, self._kernel.ids)
+            return True
+        if not repository.move(conn, task, Stage.SUBMITTING, now, self._kernel.ids, "admitted", {"started_at": now}):
+            free_slot(conn, self._lane.name, str(task.id))  # its owner called it off a moment ago
+            return True
+        self._kernel.jobs.enqueue(conn, SUBMIT, _of(task))
+        return True
+
+    # -- submit ----------------------------------------------------------------------------------------------------------
+
+    async def submit(self, job: Job) -> Again | None:
+        """Create the remote generation, once where its answer is known.
+
+        Before the call the attempt is written down. A worker that died between the call and writing the answer leaves
+        an unknown outcome: then the call is made again, at most `submissions` times in all, at our cost.
+        """
+        task = await self._task(job)
+        if task is None or task.stage is not Stage.SUBMITTING:
+            return None
+        if task.submissions >= self._settings.submissions:
+            await self._fail(task, "provider", "answer_lost")
+            return None
+        failpoint("emoji.submit.before_marked")
+        if not await self._kernel.db.write(self._mark_submission, task):
+            return None
+        failpoint("emoji.submit.marked")
+        try:
+            remote_id = await self._kernel.gateway.videos.submit(self._request(task))
+        except AnswerLost as error:
+            _log.warning("the answer to a submission was lost", task=task.id, error=error.message)
+            return Again(self._poll_seconds)
+        except ProviderFailed as error:
+            return await self._submission_refused(task, error)
+        failpoint("emoji.submit.created")
+        await self._kernel.db.write(self._submitted, task.id, remote_id)
+        failpoint("emoji.submit.saved")
+        return None
+
+    def _request(self, task: TaskRow) -> VideoRequest:
+        link = self._kernel.files.link(task.source_image_key, seconds=VENDOR_LINK_SECONDS)
+        return VideoRequest(link, task.driven_id, tuple(task.face_bbox), tuple(task.ext_bbox))
+
+    def _mark_submission(self, conn: Connection, task: TaskRow) -> bool:
+        now = self._kernel.clock.now()
+        number = task.submissions + 1
+        note = f"submission {number}"
+        marked = {"submissions": number, "submitted_at": now}
+        return repository.move(conn, task, Stage.SUBMITTING, now, self._kernel.ids, note, marked)
+
+    async def _submission_refused(self, task: TaskRow, error: ProviderFailed) -> Again | None:
+        """Nothing was accepted: this submission does not count. Wait, or give the points back."""
+        if isinstance(error, ProviderRejected):
+            await self._fail(task, self._kind_of(error.vendor_code), error.vendor_code or "rejected")
+            return None
+        await self._kernel.db.write(self._unmark_submission, task.id)
+        now = self._kernel.clock.now()
+        if rules.is_late(task.started_at, now, self._settings.generation_seconds):
+            await self._fail(task, "timeout", error.vendor_code or "provider_down")
+            return None
+        if isinstance(error, ProviderBlocked):
+            _log.error("the provider refuses this account", code=error.vendor_code)
+        wait = error.retry_after or (5.0 if isinstance(error, ProviderDown | SourceUnreachable) else 2.0)
+        return Again(min(60.0, max(wait, 1 / self._lane.per_second)))
+
+    def _unmark_submission(self, conn: Connection, task_id: int) -> None:
+        task = repository.find(conn, task_id)
+        if task is not None and task.stage is Stage.SUBMITTING and task.submissions > 0:
+            now = self._kernel.clock.now()
+            changed = {"submissions": task.submissions - 1}
+            repository.move(conn, task, Stage.SUBMITTING, now, self._kernel.ids, "not accepted", changed)
+
+    def _submitted(self, conn: Connection, task_id: int, remote_id: str) -> None:
+        task = repository.find(conn, task_id)
+        if task is None or task.stage is not Stage.SUBMITTING:
+            return
+        now = self._kernel.clock.now()
+        note = f"remote {remote_id}"
+        known = {"remote_task_id": remote_id}
+        if repository.move(conn, task, Stage.GENERATING, now, self._kernel.ids, note, known):
+            due = now + timedelta(seconds=self._poll_seconds)
+            self._kernel.jobs.enqueue(conn, POLL, _of(task), run_at=due)
+
+    # -- poll ------------------------------------------------------------------------------------------------------------
+
+    async def poll(self, job: Job) -> Again | None:
+        """Ask how the generation stands; come back later while it goes on."""
+        task = await self._task(job)
+        if task is None or task.stage is not Stage.GENERATING:
+            return None
+        now = self._kernel.clock.now()
+        try:
+            progress = await self._kernel.gateway.videos.query(task.remote_task_id)
+        except ProviderFailed as error:
+            if await self._out_of_time(task, now):
+                return None
+            return Again(max(self._poll_seconds, error.retry_after or 0))
+        failpoint("emoji.poll.answered")
+        if progress.state in {VideoState.WAITING, VideoState.RUNNING}:
+            return None if await self._out_of_time(task, now) else Again(self._poll_seconds)
+        await self._kernel.db.write(self._polled, task.id, progress)
+        failpoint("emoji.poll.saved")
+        return None
+
+    async def _out_of_time(self, task: TaskRow, now: datetime) -> bool:
+        """A hung provider ends in failed and refund after the configured total time."""
+        if not rules.is_late(task.started_at, now, self._settings.generation_seconds):
+            return False
+        await self._kernel.gateway.videos.cancel(task.remote_task_id)
+        await self._fail(task, "timeout", "generation_timeout")
+        return True
+
+    def _polled(self, conn: Connection, task_id: int, progress: VideoProgress) -> None:
+        task = repository.find(conn, task_id)
+        if task is None or task.stage is not Stage.GENERATING:
+            return
+        now = self._kernel.clock.now()
+        if progress.state is VideoState.SUCCEEDED and progress.video_url:
+            values = {"video_url": progress.video_url, "video_seconds": progress.seconds, "generated_at": now}
+            if repository.move(conn, task, Stage.STORING, now, self._kernel.ids, "generated", values):
+                free_slot(conn, self._lane.name, str(task.id))
+                self._kernel.jobs.enqueue(conn, STORE, _of(task))
+                self._kernel.jobs.enqueue(conn, ADMIT, {})
+            return
+        code = progress.vendor_code or f"remote_{progress.state.value}"
+        if endings.fail(conn, task, self._kind_of(code), code, now, self._kernel.ids):
+            self._kernel.jobs.enqueue(conn, ADMIT, {})
+
+    # -- store -----------------------------------------------------------------------------------------------------------
+
+    async def store(self, job: Job) -> Again | None:
+        """Copy the video into our storage and complete the task; tried for as long as the link lives."""
+        task = await self._task(job)
+        if task is None or task.stage is not Stage.STORING:
+            return None
+        try:
+            video = await self._kernel.gateway.videos.fetch(task.video_url)
+        except ProviderFailed as error:
+            return await self._fetch_failed(task, error)
+        failpoint("emoji.store.downloaded")
+        key = rules.result_key(task.user_id, task.id)
+        await self._kernel.files.put(key, video, "video/mp4")
+        failpoint("emoji.store.saved")
+        await self._kernel.db.write(self._stored, task.id, key)
+        failpoint("emoji.store.completed")
+        return None
+
+    async def _fetch_failed(self, task: TaskRow, error: ProviderFailed) -> Again | None:
+        """A dead link is given a few more tries, anything else the link's whole life."""
+        waited = (self._kernel.clock.now() - task.generated_at).total_seconds()
+        dead = error.vendor_code in {"link.403", "link.404", "link.410", "link.foreign_host", "link.not_mp4"}
+        if waited > (self._poll_seconds * GIVE_UP_ASKING / 10 if dead else self._settings.storing_seconds):
+            await self._fail(task, "provider", error.vendor_code or "download_failed")
+            return None
+        _log.warning("the video could not be fetched yet", task=task.id, error=error.message)
+        return Again(min(60.0, max(self._poll_seconds, waited / 4)))
+
+    def _stored(self, conn: Connection, task_id: int, key: str) -> None:
+        task = repository.find(conn, task_id)
+        if task is not None and task.stage is Stage.STORING:
+            endings.complete(conn, task, key, self._kernel.clock.now(), self._kernel.ids)
+
+    # -- removing files, giving up ---------------------------------------------------------------------------------------
+
+    async def erase(self, job: Job) -> None:
+        """Delete the files of a removed task; its picture only if no other task uses it."""
+        user_id, picture_id = int(job.args["user_id"]), int(job.args["picture_id"])
+        if job.args["result_key"]:
+            await self._kernel.files.remove(job.args["result_key"])
+        if await self._kernel.db.write(_forget_picture, user_id, picture_id):
+            await self._kernel.files.remove(stored_key(user_id, picture_id))
+
+    async def _fail(self, task: TaskRow, kind: str, code: str) -> None:
+        await self._kernel.db.write(self._fail_by_id, task.id, kind, code)
+
+    def _fail_by_id(self, conn: Connection, task_id: int, kind: str, code: str) -> None:
+        task = repository.find(conn, task_id)
+        if task is None or task.stage is Stage.ENDED:
+            return
+        if endings.fail(conn, task, kind, code, self._kernel.clock.now(), self._kernel.ids):
+            self._kernel.jobs.enqueue(conn, ADMIT, {})
+
+    def _give_up(self, conn: Connection, job: Job, error: str) -> None:
+        self._fail_by_id(conn, int(job.args["task_id"]), "provider", "given_up")
+
+    def _expire(self, conn: Connection, late: ExpiredHold, now: datetime) -> None:
+        self._fail_by_id(conn, int(late.ref_id), "timeout", "hold_expired")
+
+    async def _task(self, job: Job) -> TaskRow | None:
+        return await self._kernel.db.read(repository.find, int(job.args["task_id"]))
+
+
+def _of(task: TaskRow) -> dict[str, Any]:
+    return {"task_id": str(task.id)}
+
+
+def _forget_picture(conn: Connection, user_id: int, picture_id: int) -> bool:
+    """Remove the picture's row unless a task uses it. True also when it was removed before: files may remain."""
+    if repository.uses_picture(conn, user_id, picture_id):
+        return False
+    pictures.remove(conn, user_id, picture_id)
+    return True

@@ -1,0 +1,32 @@
+"""Pure decisions about pictures: where they lie and whose they are."""
+
+import re
+from collections.abc import Mapping
+
+from hutong.kit.ids import parse_id
+
+EXTENSIONS: Mapping[str, str] = {"image/jpeg": "jpg", "image/png": "png", "image/bmp": "bmp", "image/webp": "webp"}
+_KEY = re.compile(r"(?:incoming|uploads)/(\d{1,19})/(\d{1,19})\.(?:jpg|png|bmp|webp)")
+
+
+def incoming_key(user_id: int, picture_id: int, content_type: str) -> str:
+    """Where a client may upload a picture directly; nothing there has been looked at."""
+    return f"incoming/{user_id}/{picture_id}.{EXTENSIONS[content_type]}"
+
+
+def stored_key(user_id: int, picture_id: int) -> str:
+    """Where a picture lies that was checked and re-encoded."""
+    return f"uploads/{user_id}/{picture_id}.jpg"
+
+
+def picture_of(key: str, user_id: int) -> int | None:
+    """The id of the picture that `key` names, if it is this user's."""
+    hit = _KEY.fullmatch(key)
+    if hit is None or parse_id(hit[1]) != user_id:
+        return None
+    return parse_id(hit[2])
+
+
+def is_incoming(key: str) -> bool:
+    """Whether `key` is one that a client wrote by itself."""
+    return key.startswith("incoming/")

@@ -1,0 +1,33 @@
+"""Settings of the emoji app."""
+
+from pydantic import Field
+
+from hutong.kernel.settings import RealmKeys, Section
+
+DAY = 86_400
+
+
+class EmojiSettings(Section):
+    """Limits, times and keys; the defaults are the contract's."""
+
+    tokens: RealmKeys = Field(RealmKeys(), description="Signing keys of the realm; required in production.")
+    token_days: int = Field(7, ge=1, description="Days that a token is good.")
+    login_per_minute: int = Field(600, ge=1, description="Sign-ins of one address a minute.")
+    upload_per_minute: int = Field(120, ge=1, description="Uploads of one user a minute.")
+    detect_per_minute: int = Field(60, ge=1, description="Detections of one user a minute: each costs the operator.")
+    create_per_minute: int = Field(120, ge=1, description="Creations of one user a minute.")
+    link_seconds: int = Field(DAY, ge=60, description="How long a link to a picture or video is good.")
+    poll_seconds: float = Field(
+        0, ge=0, description="Between two looks at a generation; 0: 15 s, or 1 s with the sandbox."
+    )
+    generation_seconds: float = Field(1800, gt=0, description="A generation that takes longer fails and is refunded.")
+    storing_seconds: float = Field(
+        20 * 3600, gt=0, description="How long a finished video is tried to be stored (the link lives 24 h)."
+    )
+    queue_seconds: float = Field(DAY, gt=0, description="A task that waits longer in our queue fails and is refunded.")
+    submissions: int = Field(
+        2, ge=1, description="Submissions of one task whose answer was lost; each may cost the operator."
+    )
+    usual_seconds: float = Field(
+        60, gt=0, description="A generation's usual time, for the ETA until enough have been measured."
+    )

@@ -1,0 +1,155 @@
+"""One ASGI app around all apps: mounts, host names, the edge, files, sandboxes, and the host's own pages.
+
+`/livez` asks nothing, `/readyz` asks every dependency, `/metrics` is for Prometheus. Apps are reached under `/<app>/…`, by
+host name `<app>.<domain>`, or, served alone, at `/`. Source: DESIGN §2.17, §3.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+import orjson
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from hutong.host.front_page import front_page
+from hutong.host.sandboxes import Sandboxes
+from hutong.host.wiring import SANDBOX_PATH, Host
+from hutong.kernel.assembly import AppSpec
+from hutong.kernel.files import files_app
+from hutong.kernel.http.limits import Limit
+from hutong.kernel.http.middleware import Cors, Edge, ErrorRenderer
+from hutong.kernel.observability import metrics
+from hutong.kit.errors import HutongError
+
+FILES_BODY = 64 * 1024 * 1024
+JSON = "application/json"
+
+
+class HostApp:
+    """The whole of one API process.
+
+    Args:
+        host: started and stopped by this app's lifespan.
+        sandboxes: the vendors' stand-ins; made from the settings when left out, none in production.
+    """
+
+    def __init__(self, host: Host, sandboxes: Sandboxes | None = None) -> None:
+        self._host = host
+        self._sandboxes = sandboxes or (Sandboxes(host.settings) if host.settings.sandboxed else None)
+        self._mounts = self._mount(host.specs)
+        self._by_name = {spec.name: self._mounts[host.kernel.mounted_at[spec.name]] for spec in host.specs}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "http":
+            await self._answer(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        own = await self._own_page(scope, path)
+        if own is not None:
+            await own(scope, receive, send)
+            return
+        app, prefix = self._find(scope, path)
+        if app is None:
+            await Response(b"Not found", 404)(scope, receive, send)
+            return
+        await app(_under(scope, prefix), receive, send)
+
+    def _find(self, scope: Scope, path: str) -> tuple[ASGIApp | None, str]:
+        named = self._by_name.get(_host_name(scope).partition(".")[0])
+        if named is not None and not path.startswith(("/files/", "/sandbox/")):
+            return named, ""
+        best = max((prefix for prefix in self._mounts if _within(path, prefix)), key=len, default=None)
+        return (None, "") if best is None else (self._mounts[best], best)
+
+    async def _own_page(self, scope: Scope, path: str) -> Response | None:
+        if scope["method"] not in {"GET", "HEAD"}:
+            return None
+        if path == "/livez":
+            return Response(b'{"status":"alive"}', media_type=JSON)
+        if path == "/readyz":
+            return await self._ready()
+        if path == "/metrics":
+            return Response(await asyncio.to_thread(metrics.exposition), media_type=metrics.CONTENT_TYPE)
+        if path == "/" and "" not in self._mounts and _host_name(scope).partition(".")[0] not in self._by_name:
+            return front_page(scope, self._host)
+        return None
+
+    async def _ready(self) -> Response:
+        health = self._host.kernel.health
+        found = await health.check()
+        ready = found.ready and not health.draining
+        parts = {part.name: {"status": part.status, "latency_ms": part.latency_ms} for part in found.components}
+        status = "draining" if health.draining else "ready" if ready else "not ready"
+        body = orjson.dumps({"status": status, "components": parts})
+        return Response(body, 200 if ready else 503, media_type=JSON)
+
+    # -- putting it together -----------------------------------------------------------------------------------------------
+
+    def _mount(self, specs: Sequence[AppSpec]) -> dict[str, ASGIApp]:
+        mounts = {self._host.kernel.mounted_at[spec.name]: self._edged(spec) for spec in specs}
+        mounts["/files"] = self._edge(files_app(self._host.disk), "files", _plain, FILES_BODY, {})
+        if self._sandboxes is not None:
+            mounts[SANDBOX_PATH] = self._sandboxes.dashscope
+        return mounts
+
+    def _edged(self, spec: AppSpec) -> ASGIApp:
+        app = spec.create_app(self._host.kernel)
+        body = self._host.settings.http.max_body_bytes
+        return self._edge(app, spec.name, spec.render, body, dict(spec.larger_bodies))
+
+    def _edge(self, app: ASGIApp, name: str, render: ErrorRenderer, body: int, larger: dict[str, int]) -> ASGIApp:
+        kernel, settings = self._host.kernel, self._host.settings
+        inner: ASGIApp = Cors(app, settings.http.cors_origins) if settings.http.cors_origins else app
+        return Edge(
+            inner,
+            name=name,
+            render=render,
+            address=kernel.address,
+            limiter=kernel.limiter,
+            per_ip=Limit("ip", settings.limits.ip_per_minute),
+            max_body=body,
+            larger=larger,
+        )
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await self._host.start()
+            if self._sandboxes is not None:
+                await self._sandboxes.start()
+        except Exception as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            raise
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        if self._sandboxes is not None:
+            await self._sandboxes.stop()
+        await self._host.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def _host_name(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"host":
+            return str(value.decode("latin-1").partition(":")[0].lower())
+    return ""
+
+
+def _within(path: str, prefix: str) -> bool:
+    return not prefix or path == prefix or path.startswith(prefix + "/")
+
+
+def _under(scope: Scope, prefix: str) -> Scope:
+    """The scope as a mounted app sees it: the prefix belongs to `root_path`."""
+    return scope if not prefix else {**scope, "root_path": scope.get("root_path", "") + prefix}
+
+
+def _plain(error: HutongError, scope: Scope) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """The error body outside any app."""
+    body = orjson.dumps({"error": error.code, "message": error.message})
+    return error.status, [(b"content-type", JSON.encode())], body

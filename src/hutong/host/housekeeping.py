@@ -1,0 +1,47 @@
+"""The kernel's own scheduled work: expiring holds, checking invariants, forgetting old idempotency keys."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from hutong.kernel.assembly import Kernel, Work
+from hutong.kernel.credits import INVARIANTS, expire_holds
+from hutong.kernel.credits.expiry import list_expired
+from hutong.kernel.http.idempotency import forget_old
+from hutong.kernel.jobs import Job, Retry, Schedule, Task
+from hutong.kernel.observability.invariants import check
+from hutong.kernel.observability.logs import logger
+
+EXPIRE, VERIFY, FORGET = "kernel.credits.expire_holds", "kernel.ledger.verify", "kernel.http.forget_keys"
+KEYS_LIVE = timedelta(days=7)
+_log = logger("host.housekeeping")
+
+
+def kernel_work(kernel: Kernel, everything: Callable[[], Work]) -> Work:
+    """The kernel's tasks and schedules; `everything` is asked when they run, for it holds this work too."""
+
+    async def expire(job: Job) -> None:
+        now = kernel.clock.now()
+        for late in await kernel.db.read(list_expired, now):
+            try:
+                await kernel.db.write(expire_holds, late, everything().hold_resolvers, now)
+            except Exception:  # one hold that cannot be resolved must not keep the others open
+                _log.exception("hold cannot be resolved", hold=late.id, work=late.ref_type, ref=late.ref_id)
+            else:
+                _log.warning("hold expired", hold=late.id, work=late.ref_type, ref=late.ref_id)
+
+    async def verify(job: Job) -> None:
+        for violation in await kernel.db.read(check, everything().invariants):
+            _log.error("invariant broken", invariant=violation.invariant, promise=violation.promise, row=violation.row)
+
+    async def forget(job: Job) -> None:
+        await kernel.db.write(forget_old, kernel.clock.now() - KEYS_LIVE)
+
+    return Work(
+        tasks=(
+            Task(EXPIRE, expire, Retry(attempts=3)),
+            Task(VERIFY, verify, Retry(attempts=3), timeout=600.0),
+            Task(FORGET, forget, Retry(attempts=3)),
+        ),
+        schedules=(Schedule(EXPIRE, every=30.0), Schedule(VERIFY, every=900.0), Schedule(FORGET, cron="17 3 * * *")),
+        invariants=INVARIANTS,
+    )

@@ -1,0 +1,75 @@
+"""All settings in one class: the kernel's, and a section for each app and provider."""
+
+from typing import Any
+
+from pydantic import Field, ValidationError
+from pydantic_settings import SettingsError
+
+from hutong.apps.emoji.settings import EmojiSettings
+from hutong.kernel.settings import KernelSettings, Section, SettingsRefused
+from hutong.providers.dashscope.settings import SANDBOX_KEY, DashScopeSettings
+
+
+class SandboxLimits(Section):
+    """What the DashScope sandbox allows; the defaults are the vendor's for a new account."""
+
+    running_limit: int = Field(1, ge=1, le=32, description="Generations that the sandbox runs at once.")
+    submit_per_second: float = Field(1.0, gt=0, le=1000, description="Submissions a second that it accepts.")
+    detect_per_second: float = Field(1.0, gt=0, le=1000, description="Detections a second that it accepts.")
+    query_per_second: float = Field(20.0, gt=0, le=1000, description="Status queries a second that it accepts.")
+
+
+class Settings(KernelSettings):
+    """Hutong's settings."""
+
+    emoji: EmojiSettings = EmojiSettings()
+    dashscope: DashScopeSettings = DashScopeSettings()
+    sandbox: SandboxLimits = SandboxLimits()
+
+    @property
+    def sections(self) -> dict[type[Section], Section]:
+        """Sections by their class, as apps ask for them."""
+        return {EmojiSettings: self.emoji, DashScopeSettings: self.dashscope}
+
+    @property
+    def sandboxed(self) -> bool:
+        """Whether DashScope is this installation's own sandbox."""
+        return not self.dashscope.base_url
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """The settings of this process.
+
+    Args:
+        overrides: win over every other source (command-line options).
+
+    Raises:
+        SettingsRefused: they are not usable; the message names the setting.
+    """
+    try:
+        settings = Settings(**overrides)
+    except ValidationError as error:
+        raise SettingsRefused(_explain(error)) from error
+    except SettingsError as error:
+        raise SettingsRefused(str(error)) from error
+    _check_production(settings)
+    return settings
+
+
+def _check_production(settings: Settings) -> None:
+    if not settings.production:
+        return
+    if settings.sandboxed:
+        raise SettingsRefused("HUTONG_DASHSCOPE__BASE_URL must be set in production: sandboxes do not start there")
+    if settings.dashscope.api_key.get_secret_value() == SANDBOX_KEY:
+        raise SettingsRefused("HUTONG_DASHSCOPE__API_KEY must be set in production: the sandbox's key is public")
+    settings.realm_keys("emoji", settings.emoji.tokens)
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for item in error.errors():
+        path = "__".join(str(part) for part in item["loc"]).upper()
+        name = f"HUTONG_{path}: " if path else ""
+        lines.append(f"{name}{item['msg'].removeprefix('Value error, ')}")
+    return "\n".join(lines)

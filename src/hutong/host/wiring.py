@@ -1,0 +1,177 @@
+"""Joins everything: settings to kernel services, providers to ports, apps to the kernel. The only place that may."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from hutong.apps.emoji.app import SPEC as EMOJI
+from hutong.host.housekeeping import kernel_work
+from hutong.host.settings import Settings
+from hutong.kernel.assembly import AppSpec, Kernel, Work
+from hutong.kernel.config import Documents, FolderSource
+from hutong.kernel.credits import Wallet
+from hutong.kernel.db import Database, open_database
+from hutong.kernel.files import DiskStorage, ImageIntake
+from hutong.kernel.gateway import Gateway, Lane
+from hutong.kernel.http.addresses import ClientAddress
+from hutong.kernel.http.limits import Limiter
+from hutong.kernel.http.outbound import Outbound
+from hutong.kernel.identity.epochs import Epochs
+from hutong.kernel.jobs import Bell, Jobs, LeasedIds, Worker
+from hutong.kernel.observability.health import HealthRegistry
+from hutong.kernel.observability.invariants import Violation, check
+from hutong.kernel.settings import SettingsRefused, secret_bytes
+from hutong.kernel.store import EmbeddedStore, Store, open_store
+from hutong.kit.clock import Clock, SystemClock
+from hutong.providers.dashscope.client import DashScopeEmoji
+from hutong.providers.dashscope.errors import refusal_of
+from hutong.providers.dashscope.pacing import PacedDetection
+
+SPECS: Mapping[str, AppSpec] = {spec.name: spec for spec in (EMOJI,)}
+VIDEO_LANE = "dashscope.emoji"
+VENDOR_POLL_SECONDS = 15.0
+SANDBOX_POLL_SECONDS = 1.0
+SANDBOX_PATH = "/sandbox/dashscope"
+
+
+class Host:
+    """Everything one process holds, started and stopped together.
+
+    Args:
+        settings: of this process.
+        apps: names of the apps that it serves or works for; all of them when left out.
+        alone: the one app is mounted at `/`, not under its name.
+        clock: another one in tests.
+    """
+
+    def __init__(
+        self, settings: Settings, apps: Sequence[str] = (), *, alone: bool = False, clock: Clock | None = None
+    ) -> None:
+        self.settings = settings
+        self.specs = [SPECS[name] for name in (apps or SPECS)]
+        clock = clock or SystemClock()
+        db, store = open_database(settings), open_store(store_url(settings))
+        self.ids = LeasedIds(db, clock)
+        self.bell = Bell(store)
+        self.outbound = Outbound(allow_private=not settings.production)
+        documents = {document.name: document for spec in self.specs for document in spec.documents()}
+        self.documents = Documents(FolderSource(settings.folder / "config"), list(documents.values()))
+        self.disk = DiskStorage(
+            settings.folder / "files", secret_bytes(settings.file_secret), settings.public_url, clock
+        )
+        mounted_at = {spec.name: "" if alone else f"/{spec.name}" for spec in self.specs}
+        self.kernel = Kernel(
+            settings=settings,
+            sections=settings.sections,
+            clock=clock,
+            ids=self.ids,
+            db=db,
+            store=store,
+            jobs=Jobs(self.ids, clock, self.bell),
+            limiter=Limiter(store, clock, enabled=settings.limits.enabled),
+            address=ClientAddress(settings.http.trusted_proxies),
+            epochs=Epochs(db, store),
+            wallet=Wallet(db),
+            files=self.disk,
+            images=ImageIntake(),
+            gateway=_gateway(settings, self.outbound, db, clock),
+            health=_health(db, store),
+            documents=documents,
+            mounted_at=mounted_at,
+        )
+        self.work = _joined(
+            [kernel_work(self.kernel, self.all_work), *(spec.create_work(self.kernel) for spec in self.specs)]
+        )
+
+    def all_work(self) -> Work:
+        """Jobs, schedules, invariants and hold resolvers of the kernel and the apps."""
+        return self.work
+
+    async def start(self) -> None:
+        """Take a machine number and read the live documents."""
+        await self.ids.start()
+        await self.documents.start()
+
+    async def stop(self) -> None:
+        """Let go of everything; failures of one part do not keep the others open."""
+        await self.documents.stop()
+        try:
+            await self.ids.stop()
+        finally:
+            await self.outbound.close()
+            self.kernel.images.close()
+            await self.kernel.store.close()
+            await self.kernel.db.close()
+
+    def worker(self) -> Worker:
+        """A worker for all the tasks."""
+        kernel, work = self.kernel, self.work
+        return Worker(kernel.db, self.bell, kernel.jobs, kernel.clock, work.tasks, work.schedules, self.settings.jobs)
+
+    def verify(self, conn: Connection) -> Sequence[Violation]:
+        """Every broken promise about the data."""
+        return check(conn, self.work.invariants)
+
+
+def store_url(settings: Settings) -> str:
+    """Where the store listens: as set, or the private server of the data folder.
+
+    Raises:
+        SettingsRefused: production without a store of its own.
+    """
+    if settings.store_url:
+        return settings.store_url
+    return EmbeddedStore.of(settings).url
+
+
+def dashscope_url(settings: Settings) -> str:
+    """The vendor, or this installation's sandbox."""
+    return settings.dashscope.base_url or f"{settings.public_url.rstrip('/')}{SANDBOX_PATH}/api/v1"
+
+
+def _gateway(settings: Settings, outbound: Outbound, db: Database, clock: Clock) -> Gateway:
+    chosen = settings.dashscope
+    client = DashScopeEmoji(chosen, dashscope_url(settings), outbound)
+    usual = SANDBOX_POLL_SECONDS if settings.sandboxed else VENDOR_POLL_SECONDS
+    return Gateway(
+        faces=PacedDetection(client, db, clock, chosen),
+        videos=client,
+        video_lane=Lane(VIDEO_LANE, chosen.in_flight, chosen.submit_per_second),
+        poll_seconds=max(usual, chosen.in_flight / chosen.query_per_second),
+        refusal_of=refusal_of,
+    )
+
+
+def _health(db: Database, store: Store) -> HealthRegistry:
+    """The store is not required: without it everything goes on, slower (see docs/kernel/store.md)."""
+    health = HealthRegistry()
+    health.register("database", db.ping)
+    health.register("redis", store.ping, required=False)
+    return health
+
+
+def _joined(parts: Sequence[Work]) -> Work:
+    return Work(
+        tasks=[task for part in parts for task in part.tasks],
+        schedules=[schedule for part in parts for schedule in part.schedules],
+        invariants=[invariant for part in parts for invariant in part.invariants],
+        hold_resolvers={name: resolver for part in parts for name, resolver in part.hold_resolvers.items()},
+    )
+
+
+def check_apps(names: Sequence[str]) -> None:
+    """Refuse names of apps that do not exist.
+
+    Raises:
+        SettingsRefused.
+    """
+    if unknown := [name for name in names if name not in SPECS]:
+        raise SettingsRefused(f"there is no app called {unknown[0]!r}; there are: {', '.join(SPECS)}")
+
+
+def migrations_folder() -> Path:
+    """Where the migration tree lies: beside the source, or inside the installed package."""
+    package = Path(__file__).resolve().parents[1]
+    beside = package.parents[1] / "migrations"
+    return beside if (beside / "env.py").is_file() else package / "migrations"

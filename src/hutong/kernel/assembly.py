@@ -1,0 +1,84 @@
+"""The kernel in one piece: what `create_app(kernel)` and `create_work(kernel)` of every app are given by the host."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from fastapi import FastAPI
+
+from hutong.kernel.config import Document
+from hutong.kernel.credits import HoldResolvers, Wallet
+from hutong.kernel.db import Database
+from hutong.kernel.files import ImageIntake, Storage
+from hutong.kernel.gateway import Gateway
+from hutong.kernel.http.addresses import ClientAddress
+from hutong.kernel.http.limits import Limiter
+from hutong.kernel.http.middleware import ErrorRenderer
+from hutong.kernel.identity.epochs import Epochs
+from hutong.kernel.jobs import Jobs, Schedule, Task
+from hutong.kernel.observability.health import HealthRegistry
+from hutong.kernel.observability.invariants import Invariant
+from hutong.kernel.settings import KernelSettings, Section
+from hutong.kernel.store import Store
+from hutong.kit.clock import Clock
+
+S = TypeVar("S", bound=Section)
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """Everything an app may use. Built once per process by `host.wiring`."""
+
+    settings: KernelSettings
+    sections: Mapping[type[Section], Section]
+    clock: Clock
+    ids: Callable[[], int]
+    db: Database
+    store: Store
+    jobs: Jobs
+    limiter: Limiter
+    address: ClientAddress
+    epochs: Epochs
+    wallet: Wallet
+    files: Storage
+    images: ImageIntake
+    gateway: Gateway
+    health: HealthRegistry
+    documents: Mapping[str, Document[Any]]
+    mounted_at: Mapping[str, str]
+
+    def section(self, kind: type[S]) -> S:
+        """An app's or provider's own settings."""
+        found = self.sections[kind]
+        assert isinstance(found, kind)
+        return found
+
+
+@dataclass(frozen=True)
+class Work:
+    """What an app does outside requests."""
+
+    tasks: Sequence[Task] = ()
+    schedules: Sequence[Schedule] = ()
+    invariants: Sequence[Invariant] = ()
+    hold_resolvers: HoldResolvers = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class AppSpec:
+    """What the host must know of an app to run it.
+
+    Args:
+        name: of the app, its realm and its mount.
+        create_app, create_work: make it from a kernel.
+        documents: its live documents, made anew at each call.
+        render: turns an error into the app's own body, for what fails before the app is reached.
+        larger_bodies: path suffixes whose bodies may be larger than usual, in bytes.
+    """
+
+    name: str
+    create_app: Callable[[Kernel], FastAPI]
+    create_work: Callable[[Kernel], Work]
+    documents: Callable[[], list[Document[Any]]]
+    render: ErrorRenderer
+    larger_bodies: Mapping[str, int] = field(default_factory=dict)

@@ -1,0 +1,22 @@
+"""What differs between SQLite and PostgreSQL: one module each, the same small set of verbs.
+
+Only `kernel.db` may call it; `sqlalchemy.dialects` may be imported nowhere else.
+Its page is docs/kernel/db.md.
+"""
+
+from importlib import import_module
+
+from sqlalchemy import Connection, Dialect
+
+from hutong.kernel.db.dialects.support import DialectSupport
+
+_loaded: dict[str, DialectSupport] = {}
+
+
+def support(source: Connection | Dialect) -> DialectSupport:
+    """The verbs of the dialect that `source` speaks."""
+    name = (source.dialect if isinstance(source, Connection) else source).name
+    found = _loaded.get(name)
+    if found is None:
+        found = _loaded[name] = import_module(f"{__name__}.{name}").SUPPORT
+    return found

@@ -1,0 +1,56 @@
+"""The verbs that every dialect module implements."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, Update, update
+from sqlalchemy.sql.schema import Column
+
+if TYPE_CHECKING:
+    from hutong.kernel.db.statements import NamedStatement
+
+
+class DialectSupport(ABC):
+    """One database's way to say the named statements."""
+
+    now_sql: str
+
+    @abstractmethod
+    def now_plus_sql(self, seconds: str) -> str:
+        """SQL of the database's clock plus `seconds` (SQL of a number)."""
+
+    @abstractmethod
+    def insert_if_absent(self, conn: Connection, table: Table, values: Mapping[str, Any]) -> bool: ...
+
+    @abstractmethod
+    def upsert(
+        self, conn: Connection, table: Table, key: Sequence[str], values: Mapping[str, Any], update: Mapping[str, Any]
+    ) -> None: ...
+
+    @abstractmethod
+    def run_raw(self, conn: Connection, statement: "NamedStatement", params: Mapping[str, Any]) -> Sequence[Any]: ...
+
+    def claim_rows(self, conn: Connection, query: Select[Any]) -> Sequence[Row[Any]]:
+        return conn.execute(query.with_for_update(skip_locked=True)).all()
+
+    def add_within(
+        self,
+        conn: Connection,
+        column: ColumnElement[int],
+        where: ColumnElement[bool],
+        delta: int,
+        lowest: int,
+        also: Mapping[str, Any],
+    ) -> int | None:
+        row = conn.execute(self._guarded(column, where, delta, lowest, also).returning(column)).first()
+        return None if row is None else int(row[0])
+
+    @staticmethod
+    def _guarded(
+        column: ColumnElement[int], where: ColumnElement[bool], delta: int, lowest: int, also: Mapping[str, Any]
+    ) -> Update:
+        if not isinstance(column, Column) or column.table is None:
+            raise TypeError("add_within needs a column of a table")
+        changed = update(column.table).where(where, column + delta >= lowest)
+        return changed.values({column.key: column + delta, **also})

@@ -1,0 +1,128 @@
+"""The named statements: what every database can do, but each in its own words. Source: DESIGN §2.8.
+
+MySQL and MariaDB have no UPDATE … RETURNING, SQLite has no row locks; callers need not know.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.expression import FunctionElement
+
+from hutong.kernel.db.dialects import support
+from hutong.kernel.db.types import UtcTime
+
+_PARAMETER = re.compile(r"(?<!:):([a-z_]+)")
+
+
+@dataclass(frozen=True)
+class NamedStatement:
+    """Hand-written SQL for the hottest paths, run on the raw driver.
+
+    Args:
+        name: dotted, as in `credits.balance`.
+        sql: text by dialect name, with `:name` parameters; `default` serves the others.
+    """
+
+    name: str
+    sql: Mapping[str, str]
+    _positional: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict, compare=False)
+
+    def text(self, dialect: str) -> str:
+        """The SQL with named parameters."""
+        return self.sql.get(dialect) or self.sql["default"]
+
+    def positional(self, dialect: str) -> tuple[str, tuple[str, ...]]:
+        """The SQL with `$1`-style (PostgreSQL) or `%s`-style parameters, and the parameters' names in order."""
+        found = self._positional.get(dialect)
+        if found is None:
+            found = self._positional[dialect] = self._number(dialect)
+        return found
+
+    def _number(self, dialect: str) -> tuple[str, tuple[str, ...]]:
+        names: list[str] = []
+
+        def place(hit: re.Match[str]) -> str:
+            if dialect != "postgresql":
+                names.append(hit[1])
+                return "%s"
+            if hit[1] not in names:
+                names.append(hit[1])
+            return f"${names.index(hit[1]) + 1}"
+
+        return _PARAMETER.sub(place, self.text(dialect)), tuple(names)
+
+    def run(self, conn: Connection, **params: Any) -> Sequence[Any]:
+        """Run inside a unit of work and return the rows (empty for a statement that returns none)."""
+        return support(conn).run_raw(conn, self, params)
+
+
+class utc_now(FunctionElement[Any]):  # noqa: N801 - reads as an SQL function
+    """The database's own clock, for leases: worker clocks may differ."""
+
+    type = UtcTime()
+    inherit_cache = True
+    seconds: float = 0.0
+
+
+class now_plus(FunctionElement[Any]):  # noqa: N801 - reads as an SQL function
+    """The database's clock plus `seconds`, a bind parameter."""
+
+    type = UtcTime()
+    inherit_cache = True
+
+
+@compiles(utc_now)
+def _compile_now(element: utc_now, compiler: SQLCompiler, **kw: Any) -> str:
+    return support(compiler.dialect).now_sql
+
+
+@compiles(now_plus)
+def _compile_now_plus(element: now_plus, compiler: SQLCompiler, **kw: Any) -> str:
+    return support(compiler.dialect).now_plus_sql(compiler.process(element.clauses, **kw))
+
+
+def insert_if_absent(conn: Connection, table: Table, values: Mapping[str, Any]) -> bool:
+    """Insert one row unless a unique key already holds it. Returns whether it was inserted."""
+    return support(conn).insert_if_absent(conn, table, values)
+
+
+def upsert(
+    conn: Connection, table: Table, key: Sequence[str], values: Mapping[str, Any], update: Mapping[str, Any]
+) -> None:
+    """Insert one row, or change the row that has the same `key` columns by `update` (values or expressions)."""
+    support(conn).upsert(conn, table, key, values, update)
+
+
+def claim_rows(conn: Connection, query: Select[Any]) -> Sequence[Row[Any]]:
+    """The rows of `query`, locked until the transaction ends; rows that others hold are passed over, not waited for."""
+    return support(conn).claim_rows(conn, query)
+
+
+def add_within(
+    conn: Connection,
+    column: ColumnElement[int],
+    where: ColumnElement[bool],
+    delta: int,
+    *,
+    lowest: int = 0,
+    also: Mapping[str, Any] | None = None,
+) -> int | None:
+    """Add `delta` to an integer column of one row unless the result would fall below `lowest`.
+
+    Args:
+        conn: the unit of work.
+        column: the column to change; its table is the one updated.
+        where: names the row.
+        delta: signed.
+        lowest: the bound.
+        also: other columns to set in the same UPDATE.
+
+    Returns:
+        The new value, or None when the row is missing or the bound refuses.
+    """
+    return support(conn).add_within(conn, column, where, delta, lowest, also or {})

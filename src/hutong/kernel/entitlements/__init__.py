@@ -1,0 +1,9 @@
+"""Memberships with an end date: which plan a user holds, and until when.
+
+App services call its functions inside a unit of work; subscriptions and purchases grant, reads ask for the active one.
+Its page is docs/kernel/entitlements.md.
+"""
+
+from hutong.kernel.entitlements.memberships import Membership, find_active, grant_membership, revoke_membership
+
+__all__ = ["Membership", "find_active", "grant_membership", "revoke_membership"]

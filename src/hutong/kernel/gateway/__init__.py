@@ -1,0 +1,47 @@
+"""The model gateway's ports: face detection and image-to-video, their value types and errors, and shared submission slots.
+
+Apps call the ports; a provider implements them; only `host.wiring` joins the two.
+Its page is docs/kernel/gateway.md.
+"""
+
+from hutong.kernel.gateway.errors import (
+    AnswerLost,
+    ProviderBlocked,
+    ProviderDown,
+    ProviderRejected,
+    ProviderThrottled,
+    SourceUnreachable,
+)
+from hutong.kernel.gateway.ports import (
+    Box,
+    FaceDetection,
+    FaceVerdict,
+    Gateway,
+    ImageToVideo,
+    Refusal,
+    VideoProgress,
+    VideoRequest,
+    VideoState,
+)
+from hutong.kernel.gateway.slots import Lane, acquire_slot, free_slot
+
+__all__ = [
+    "AnswerLost",
+    "Box",
+    "FaceDetection",
+    "FaceVerdict",
+    "Gateway",
+    "ImageToVideo",
+    "Lane",
+    "ProviderBlocked",
+    "ProviderDown",
+    "ProviderRejected",
+    "ProviderThrottled",
+    "Refusal",
+    "SourceUnreachable",
+    "VideoProgress",
+    "VideoRequest",
+    "VideoState",
+    "acquire_slot",
+    "free_slot",
+]

@@ -1,0 +1,227 @@
+"""The edge as pure ASGI middleware: request id, access line, metrics, limits, body cap, CORS, security headers.
+
+One class does the per-request book-keeping, because each further layer costs. Source: DESIGN §2.11; contracts/emoji.md
+"Operations" (access line: ip, user, path, status, duration).
+"""
+
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hutong.kernel.http.addresses import ClientAddress
+from hutong.kernel.http.limits import Limit, Limiter
+from hutong.kernel.observability import metrics
+from hutong.kernel.observability.logs import logger
+from hutong.kit.errors import HutongError, TooLarge
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
+)
+PRIVATE = (b"cache-control", b"no-store")
+_access = logger("http.access")
+_log = logger("http.edge")
+ErrorRenderer = Callable[[HutongError, Scope], tuple[int, list[tuple[bytes, bytes]], bytes]]
+
+
+class BodyTooLarge(TooLarge):
+    """The request's body is too large."""
+
+    code = "http.body_too_large"
+
+
+class Edge:
+    """What every request passes first and every answer last.
+
+    Args:
+        app: the application inside.
+        name: of the app, for metrics and the access line.
+        render: turns an error that happens out here into the app's own body.
+        address: tells the client's address.
+        limiter, per_ip: requests of one address.
+        max_body: bytes; `larger` names path suffixes (multipart uploads) with a cap of their own.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        name: str,
+        render: ErrorRenderer,
+        address: ClientAddress,
+        limiter: Limiter,
+        per_ip: Limit,
+        max_body: int,
+        larger: dict[str, int] | None = None,
+    ) -> None:
+        self._app, self._name, self._render, self._address = app, name, render, address
+        self._limiter, self._per_ip = limiter, per_ip
+        self._max_body, self._larger = max_body, larger or {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start = time.perf_counter()
+        request_id = _request_id(scope)
+        address = self._address.of(scope)
+        state = scope.setdefault("state", {})
+        state["request_id"], state["address"] = request_id, address
+        status = 500
+        answered = False
+
+        async def stamped(message: Message) -> None:
+            nonlocal status, answered
+            if state.get("body_too_large") and not answered:
+                return  # the framework took the cut body for a malformed one; the true reason is given below
+            if message["type"] == "http.response.start":
+                status, answered = message["status"], True
+                message["headers"] = _stamp(message.get("headers", ()), request_id)
+            await send(message)
+
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
+            await self._limiter.hit(self._per_ip, address)
+            limit = self._limit_of(scope)
+            _check_length(scope, limit)
+            await self._app(scope, _capped(receive, limit, state), stamped)
+            if state.get("body_too_large") and not answered:
+                raise BodyTooLarge(details={"largest_bytes": limit})  # noqa: TRY301 - one place renders errors
+        except HutongError as error:
+            await self._refuse(error, scope, stamped, answered=answered)
+        except Exception:
+            _log.exception("request failed", path=scope["path"])
+            await self._refuse(HutongError("Something went wrong on our side."), scope, stamped, answered=answered)
+        finally:
+            structlog.contextvars.unbind_contextvars("request_id")
+            self._account(scope, status, time.perf_counter() - start)
+
+    def _limit_of(self, scope: Scope) -> int:
+        for suffix, size in self._larger.items():
+            if scope["path"].endswith(suffix):
+                return size
+        return self._max_body
+
+    async def _refuse(self, error: HutongError, scope: Scope, send: Send, *, answered: bool) -> None:
+        """Answer with an error, unless the answer has begun: then there is nothing left to say."""
+        if answered:
+            return
+        status, headers, body = self._render(error, scope)
+        scope["state"].pop("body_too_large", None)
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    def _account(self, scope: Scope, status: int, seconds: float) -> None:
+        route = scope.get("route")
+        template = getattr(route, "path", None) or "unmatched"
+        state = scope["state"]
+        metrics.http_requests.labels(self._name, scope["method"], template, str(status)).inc()
+        metrics.http_seconds.labels(self._name, template).observe(seconds)
+        _access.info(
+            "request",
+            app=self._name,
+            ip=state["address"],
+            user=state.get("user_id"),
+            method=scope["method"],
+            path=scope["path"],
+            status=status,
+            ms=round(seconds * 1000, 2),
+            request_id=state["request_id"],
+        )
+
+
+def _request_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            text: str = value.decode("latin-1")
+            if REQUEST_ID.fullmatch(text):
+                return text
+    return uuid.uuid4().hex
+
+
+def _stamp(headers: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
+    stamped = [*headers, (b"x-request-id", request_id.encode())]
+    present = {name for name, _ in stamped}
+    stamped.extend(header for header in SECURITY_HEADERS if header[0] not in present)
+    if b"cache-control" not in present:
+        stamped.append(PRIVATE)
+    return stamped
+
+
+def _check_length(scope: Scope, limit: int) -> None:
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit() and int(value) > limit:
+            raise BodyTooLarge(details={"largest_bytes": limit})
+
+
+def _capped(receive: Receive, limit: int, state: dict[str, Any]) -> Receive:
+    """`receive` that stops a body without a (true) length at the limit."""
+    seen = 0
+
+    async def capped() -> Message:
+        nonlocal seen
+        message = await receive()
+        if message["type"] == "http.request":
+            seen += len(message.get("body", b""))
+            if seen > limit:
+                state["body_too_large"] = True
+                raise BodyTooLarge(details={"largest_bytes": limit})
+        return message
+
+    return capped
+
+
+class Cors:
+    """Cross-origin calls from listed origins only; no credentials, for tokens travel in a header.
+
+    Args:
+        app: the application inside.
+        origins: exact origins, as in `https://app.example.com`; `*` allows any.
+    """
+
+    METHODS = b"GET, POST, PUT, PATCH, DELETE, OPTIONS"
+    HEADERS = b"Authorization, Content-Type, Idempotency-Key, X-Request-ID, Accept-Language"
+    EXPOSED = b"X-Request-ID, Retry-After, ETag"
+
+    def __init__(self, app: ASGIApp, origins: Sequence[str]) -> None:
+        self._app = app
+        self._origins = frozenset(origin.encode() for origin in origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        origin = next((value for name, value in scope.get("headers", ()) if name == b"origin"), None)
+        if scope["type"] != "http" or origin is None or not self._allowed(origin):
+            await self._app(scope, receive, send)
+            return
+        allowed: list[tuple[bytes, bytes]] = [(b"access-control-allow-origin", origin), (b"vary", b"Origin")]
+        if scope["method"] == "OPTIONS":
+            await self._preflight(send, allowed)
+            return
+
+        async def opened(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                extra = [*allowed, (b"access-control-expose-headers", self.EXPOSED)]
+                message["headers"] = [*message.get("headers", ()), *extra]
+            await send(message)
+
+        await self._app(scope, receive, opened)
+
+    def _allowed(self, origin: bytes) -> bool:
+        return b"*" in self._origins or origin in self._origins
+
+    async def _preflight(self, send: Send, allowed: list[tuple[bytes, bytes]]) -> None:
+        headers: list[Any] = [
+            *allowed,
+            (b"access-control-allow-methods", self.METHODS),
+            (b"access-control-allow-headers", self.HEADERS),
+            (b"access-control-max-age", b"600"),
+        ]
+        await send({"type": "http.response.start", "status": 204, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})

@@ -1,0 +1,294 @@
+"""The worker: listens for the bell, claims jobs in SQL, runs them, and mends what other workers left behind.
+
+Four loops share one set of running jobs: `_listen` (doorbell), `_sweep` (due, forgotten and orphaned jobs; schedules),
+`_renew` (leases) and `_write` (outcomes, many in one transaction). Source: DESIGN §2.4, §2.13; reference/reliability.md §2.2.
+"""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from hutong.kernel.db import Connection, Database
+from hutong.kernel.jobs import claims
+from hutong.kernel.jobs.bell import Bell
+from hutong.kernel.jobs.policies import Again, Job, Schedule, Task
+from hutong.kernel.jobs.queue import Jobs
+from hutong.kernel.observability import metrics
+from hutong.kernel.observability.failpoints import failpoint
+from hutong.kernel.observability.logs import logger
+from hutong.kernel.settings import JobsSettings
+from hutong.kernel.store import StoreUnavailable
+from hutong.kit.clock import Clock
+from hutong.kit.errors import HutongError
+
+BLOCK_MS = 1_000
+BROKEN_BELL_SECONDS = 1.0
+STALE_ENTRY_SECONDS = 30.0
+_log = logger("jobs.worker")
+
+
+@dataclass(slots=True)
+class Running:
+    """One job in this process."""
+
+    job: Job
+    task: Task
+    run: "asyncio.Task[None] | None" = None
+
+
+@dataclass(slots=True)
+class Outcomes:
+    """What is to be written in the next batch."""
+
+    done: list[Job] = field(default_factory=list)
+    again: list[tuple[Job, float]] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.done or self.again)
+
+
+class Worker:
+    """Runs jobs until it is stopped.
+
+    Args:
+        db, bell, jobs, clock: the kernel's.
+        tasks: every task this process can run, by name.
+        schedules: what runs by itself.
+        settings: leases, sweeps and concurrency.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        bell: Bell,
+        jobs: Jobs,
+        clock: Clock,
+        tasks: Sequence[Task],
+        schedules: Sequence[Schedule],
+        settings: JobsSettings,
+    ) -> None:
+        self.name = f"{socket.gethostname()[:24]}:{os.getpid()}:{os.urandom(3).hex()}"
+        self._db, self._bell, self._jobs, self._clock = db, bell, jobs, clock
+        self._tasks: Mapping[str, Task] = {task.name: task for task in tasks}
+        self._schedules, self._settings = schedules, settings
+        self._held: dict[int, Running] = {}
+        self._outcomes = Outcomes()
+        self._written = asyncio.Event()
+        self._room = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._idle_since = 0.0
+
+    async def run(self) -> None:
+        """Work until `stop` is called, then finish or give back what is running."""
+        loops = [
+            asyncio.create_task(self._forever(loop)) for loop in (self._listen, self._sweep, self._renew, self._write)
+        ]
+        _log.info("worker started", worker=self.name, tasks=sorted(self._tasks))
+        try:
+            await self._stopping.wait()
+            for loop in loops[:2]:
+                loop.cancel()
+            await self._drain()
+        finally:
+            for loop in loops:
+                loop.cancel()
+            await asyncio.gather(*loops, return_exceptions=True)
+        _log.info("worker stopped", worker=self.name)
+
+    def stop(self) -> None:
+        """Ask `run` to drain and return."""
+        self._stopping.set()
+
+    @property
+    def running(self) -> int:
+        """How many jobs run at present."""
+        return len(self._held)
+
+    async def _forever(self, loop: Callable[[], Awaitable[None]]) -> None:
+        """Run one loop's body again and again; a failure is logged and tried again, never fatal."""
+        while True:
+            try:
+                await loop()
+            except HutongError as error:
+                _log.warning("a dependency is away", loop=getattr(loop, "__name__", ""), error=error.message)
+                await asyncio.sleep(BROKEN_BELL_SECONDS)
+            except Exception:
+                _log.exception("worker loop failed; it goes on", loop=getattr(loop, "__name__", ""))
+                await asyncio.sleep(BROKEN_BELL_SECONDS)
+
+    # -- taking jobs ---------------------------------------------------------------------------------------------------
+
+    async def _listen(self) -> None:
+        free = await self._wait_for_room()
+        ids, entries = await self._bell.listen(self.name, free, BLOCK_MS)
+        if ids:
+            self._start(await self._claim_rung(ids))
+            await self._bell.acknowledge(entries)
+
+    async def _claim_rung(self, ids: list[int]) -> list[Job]:
+        query = claims.by_ids(ids, self._clock.now())
+        return await self._db.write(claims.claim, query, self.name, self._settings.lease_seconds)
+
+    async def _sweep(self) -> None:
+        await asyncio.sleep(self._settings.sweep_seconds)
+        now = self._clock.now()
+        requeued, buried = await self._db.write(claims.recover, self._tasks, now)
+        if requeued or buried:
+            _log.warning("took over jobs of a lost worker", requeued=requeued, buried=buried)
+        if free := self._settings.concurrency - len(self._held):
+            query = claims.due(now, free)
+            self._start(await self._db.write(claims.claim, query, self.name, self._settings.lease_seconds))
+        for schedule in self._schedules:
+            await self._fire(schedule)
+        await self._look_around()
+
+    async def _fire(self, schedule: Schedule) -> None:
+        now = self._clock.now()
+
+        def unit(conn: Connection) -> None:
+            if claims.fire(conn, schedule, now):
+                self._jobs.enqueue_once(conn, schedule.task, f"schedule:{schedule.task}", {})
+
+        if await self._db.read(claims.is_due, schedule, now):
+            await self._db.write(unit)
+
+    async def _look_around(self) -> None:
+        """Every half minute: gauges, and stream entries whose reader died."""
+        if time.monotonic() - self._idle_since < STALE_ENTRY_SECONDS:
+            return
+        self._idle_since = time.monotonic()
+        due, oldest, dead = await self._db.read(claims.backlog, self._clock.now())
+        metrics.jobs_waiting.set(due)
+        metrics.jobs_oldest_seconds.set(oldest)
+        metrics.jobs_dead.set(dead)
+        try:
+            await self._bell.forget_stale()
+        except StoreUnavailable:
+            _log.debug("no store; stale entries stay until it is back")
+
+    async def _wait_for_room(self) -> int:
+        while (free := self._settings.concurrency - len(self._held)) <= 0:
+            self._room.clear()
+            await self._room.wait()
+        return free
+
+    # -- running them --------------------------------------------------------------------------------------------------
+
+    def _start(self, taken: Sequence[Job]) -> None:
+        for job in taken:
+            task = self._tasks.get(job.task)
+            if task is None:
+                _log.error("no such task in this process", task=job.task, job=job.id)
+                task = Task(job.task, _unknown)
+            running = Running(job, task)
+            self._held[job.id] = running
+            running.run = asyncio.create_task(self._handle(running))
+        metrics.jobs_running.set(len(self._held))
+
+    async def _handle(self, running: Running) -> None:
+        job, task = running.job, running.task
+        start = time.perf_counter()
+        failpoint(f"jobs.{task.name}.claimed")
+        try:
+            async with asyncio.timeout(task.timeout):
+                outcome = await task.handler(job)
+        except asyncio.CancelledError:
+            self._let_go(job)
+            raise
+        except Exception as error:
+            await self._failed(running, error)
+        else:
+            failpoint(f"jobs.{task.name}.handled")
+            self._succeeded(job, outcome)
+        metrics.jobs_seconds.labels(task.name).observe(time.perf_counter() - start)
+
+    def _succeeded(self, job: Job, outcome: Again | None) -> None:
+        if isinstance(outcome, Again):
+            self._outcomes.again.append((job, outcome.seconds))
+        else:
+            self._outcomes.done.append(job)
+        metrics.jobs_finished.labels(job.task, "again" if outcome else "done").inc()
+        self._written.set()
+
+    async def _failed(self, running: Running, error: Exception) -> None:
+        job, task = running.job, running.task
+        reason = f"{type(error).__name__}: {error}"
+        now = self._clock.now()
+        if job.attempt >= task.retry.attempts:
+            _log.error("job given up", task=job.task, job=job.id, attempts=job.attempt, error=reason, exc_info=error)
+            metrics.jobs_finished.labels(job.task, "dead").inc()
+            write = self._db.write(claims.bury, job, reason, task, now)
+        else:
+            wait = max(task.retry.wait(job.attempt), getattr(error, "retry_after", None) or 0)
+            _log.warning("job failed; it runs again", task=job.task, job=job.id, error=reason, seconds=round(wait, 2))
+            metrics.jobs_finished.labels(job.task, "retry").inc()
+            write = self._db.write(claims.retry, job, reason, now + timedelta(seconds=wait))
+        try:
+            await write
+        finally:
+            self._let_go(job)
+
+    def _let_go(self, job: Job) -> None:
+        self._held.pop(job.id, None)
+        metrics.jobs_running.set(len(self._held))
+        self._room.set()
+
+    # -- writing outcomes, keeping leases, stopping ----------------------------------------------------------------------
+
+    async def _write(self) -> None:
+        await self._written.wait()
+        self._written.clear()
+        batch, self._outcomes = self._outcomes, Outcomes()
+        if not batch:
+            return
+        now = self._clock.now()
+        again = [(job, now + timedelta(seconds=seconds)) for job, seconds in batch.again]
+        try:
+            await self._db.write(claims.finish, batch.done, again)
+        except BaseException:
+            self._outcomes.done.extend(batch.done)
+            self._outcomes.again.extend(batch.again)
+            self._written.set()
+            raise
+        for job in [*batch.done, *(job for job, _ in batch.again)]:
+            self._let_go(job)
+
+    async def _renew(self) -> None:
+        await asyncio.sleep(self._settings.lease_seconds / 3)
+        held = [running.job for running in self._held.values()]
+        if not held:
+            return
+        kept = await self._db.write(claims.renew, held, self.name, self._settings.lease_seconds)
+        for job in held:
+            running = self._held.get(job.id)
+            if (
+                job.id not in kept
+                and running is not None
+                and running.job.token == job.token
+                and running.run is not None
+            ):
+                _log.warning("lost a job to another worker", task=job.task, job=job.id)
+                running.run.cancel()
+
+    async def _drain(self) -> None:
+        """Let running jobs finish; give back those that take too long."""
+        runs = [running.run for running in self._held.values() if running.run is not None]
+        if runs:
+            await asyncio.wait(runs, timeout=self._settings.drain_seconds)
+        unfinished = [running for running in self._held.values() if running.run is not None and not running.run.done()]
+        for running in unfinished:
+            assert running.run is not None
+            running.run.cancel()
+        while self._outcomes:
+            self._written.set()
+            await self._write()
+        if unfinished:
+            await self._db.write(claims.release, [running.job for running in unfinished], self._clock.now())
+
+
+async def _unknown(job: Job) -> None:
+    raise LookupError(f"no task is called {job.task!r}; is this worker older than the process that enqueued it?")

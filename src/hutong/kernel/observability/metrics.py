@@ -1,0 +1,54 @@
+"""Prometheus metrics of this process, all named `hutong_…` and declared in one place per package.
+
+Source: DESIGN §2.10, §2.17. Labels are bounded: route templates, task names, states; never ids or addresses.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Counter, Gauge, Histogram, generate_latest
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+http_requests = Counter("hutong_http_requests_total", "Requests answered.", ["app", "method", "route", "status"])
+http_seconds = Histogram("hutong_http_request_seconds", "Time to answer a request.", ["app", "route"], buckets=SECONDS)
+outbound_seconds = Histogram(
+    "hutong_outbound_seconds", "Calls to a vendor.", ["vendor", "call", "outcome"], buckets=SECONDS
+)
+jobs_finished = Counter("hutong_jobs_finished_total", "Jobs by outcome.", ["task", "outcome"])
+jobs_seconds = Histogram("hutong_job_seconds", "Time that one run of a job took.", ["task"], buckets=SECONDS)
+jobs_running = Gauge("hutong_jobs_running", "Jobs running in this process.")
+jobs_waiting = Gauge("hutong_jobs_waiting", "Jobs that are due and not running, in the whole fleet.")
+jobs_oldest_seconds = Gauge("hutong_jobs_oldest_seconds", "Age of the oldest job that is due.")
+jobs_dead = Gauge("hutong_jobs_dead", "Jobs in the dead-letter list.")
+points_moved = Counter("hutong_credits_moved_total", "Credits by kind of ledger entry.", ["kind"])
+invariants_broken = Gauge("hutong_invariants_broken", "Rows that break an invariant.", ["invariant"])
+config_rejected = Counter("hutong_config_rejected_total", "Live documents refused.", ["document"])
+store_failures = Counter("hutong_store_failures_total", "Store calls that failed.", ["call"])
+
+
+def exposition() -> bytes:
+    """This process's metrics in Prometheus' text format. Takes milliseconds: call it off the event loop."""
+    return generate_latest(REGISTRY)
+
+
+@contextmanager
+def timed(histogram: Histogram, **labels: str) -> Iterator[None]:
+    """Observe how long the block takes, whether it raises or not."""
+    start = time.perf_counter()
+    try:
+        yield
+    finally:
+        histogram.labels(**labels).observe(time.perf_counter() - start)
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process in bytes; 0 where the system does not tell."""
+    try:
+        return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0

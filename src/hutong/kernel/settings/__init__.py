@@ -1,0 +1,30 @@
+"""Typed settings of the kernel; apps and providers add sections of their own and `host.settings` joins them.
+
+Anyone may read them; nothing outside this package asks the environment.
+Its page is docs/kernel/settings.md, the list of all settings is docs/reference/settings.md.
+"""
+
+from hutong.kernel.settings.kernel import (
+    HttpSettings,
+    JobsSettings,
+    KernelSettings,
+    LimitsSettings,
+    LogSettings,
+    RealmKeys,
+    Section,
+    SettingsRefused,
+)
+from hutong.kernel.settings.secrets import SigningKey, secret_bytes
+
+__all__ = [
+    "HttpSettings",
+    "JobsSettings",
+    "KernelSettings",
+    "LimitsSettings",
+    "LogSettings",
+    "RealmKeys",
+    "Section",
+    "SettingsRefused",
+    "SigningKey",
+    "secret_bytes",
+]

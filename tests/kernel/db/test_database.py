@@ -1,0 +1,146 @@
+"""Units of work, portable types and named statements mean the same on every database."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from sqlalchemy import Column, Integer, MetaData, String, Table, select
+
+from hutong.host import migrations
+from hutong.host.settings import load_settings
+from hutong.kernel.db import (
+    Connection,
+    Database,
+    DatabaseUnavailable,
+    Id,
+    NamedStatement,
+    UtcTime,
+    add_within,
+    after_commit,
+    claim_rows,
+    insert_if_absent,
+    now_plus,
+    open_database,
+    upsert,
+    utc_now,
+)
+
+own = MetaData()
+things = Table(
+    "things",
+    own,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("name", String(32), unique=True),
+    Column("amount", Integer, nullable=False, default=0),
+    Column("at", UtcTime),
+)
+
+
+@pytest.fixture
+async def tables(db: Database) -> Database:
+    await db.write(own.create_all)
+    return db
+
+
+async def test_a_moment_comes_back_as_it_was(tables: Database) -> None:
+    """Microseconds and the moment itself, whatever its zone was; naive moments are refused."""
+    moment = datetime(2026, 2, 28, 23, 59, 59, 123456, tzinfo=timezone(timedelta(hours=8)))
+    await tables.write(lambda conn: conn.execute(things.insert().values(id=1, at=moment)))
+    found = await tables.read(lambda conn: conn.execute(select(things.c.at)).scalar_one())
+
+    assert found == moment and found.tzinfo is UTC
+    with pytest.raises(Exception, match="without a time zone"):
+        await tables.write(lambda conn: conn.execute(things.insert().values(id=2, at=datetime(2026, 1, 1))))  # noqa: DTZ001
+
+
+async def test_the_databases_clock_can_be_added_to(tables: Database) -> None:
+    await tables.write(lambda conn: conn.execute(things.insert().values(id=1, at=now_plus(90.5))))
+
+    def read(conn: Connection) -> list[datetime]:
+        return list(conn.execute(select(things.c.at, utc_now())).one())
+
+    stored, now = await tables.read(read)
+
+    assert timedelta(seconds=80) < stored - now <= timedelta(seconds=90.6)
+
+
+async def test_named_statements_agree(tables: Database) -> None:
+    def unit(conn: Connection) -> list[object]:
+        row = {"id": 1, "name": "a", "amount": 5}
+        return [
+            insert_if_absent(conn, things, row),
+            insert_if_absent(conn, things, row | {"id": 2}),
+            add_within(conn, things.c.amount, things.c.id == 1, -3),
+            add_within(conn, things.c.amount, things.c.id == 1, -3),
+            add_within(conn, things.c.amount, things.c.id == 9, 1),
+            _changed(conn, ["name"], {"id": 3, "name": "a", "amount": 1}, {"amount": things.c.amount + 10}),
+            conn.execute(select(things.c.id, things.c.amount)).all(),
+        ]
+
+    assert await tables.write(unit) == [True, False, 2, None, None, "upserted", [(1, 12)]]
+
+
+async def test_hot_statements_run_alone_and_inside_a_unit(tables: Database) -> None:
+    statement = NamedStatement("t", {"default": "SELECT amount FROM things WHERE id = :id AND amount >= :least"})
+    await tables.write(lambda conn: conn.execute(things.insert().values(id=1, amount=4)))
+
+    assert [tuple(row) for row in await tables.hot(statement, id=1, least=4)] == [(4,)]
+    assert [tuple(row) for row in await tables.read(lambda conn: statement.run(conn, id=1, least=4))] == [(4,)]
+    assert list(await tables.hot(statement, id=1, least=5)) == []
+
+
+async def test_an_error_rolls_everything_back_and_calls_no_hook(tables: Database) -> None:
+    called: list[str] = []
+
+    def unit(conn: Connection, fail: bool) -> None:
+        conn.execute(things.insert().values(id=1 + fail, amount=1))
+        after_commit(conn, lambda: called.append("hook"))
+        if fail:
+            raise RuntimeError
+
+    await tables.write(unit, fail=False)
+    with pytest.raises(RuntimeError):
+        await tables.write(unit, fail=True)
+
+    assert called == ["hook"]
+    assert await tables.read(lambda conn: list(conn.execute(select(things.c.id)).scalars())) == [1]
+
+
+async def test_rows_claimed_by_one_are_passed_over_by_others(tables: Database) -> None:
+    await tables.write(lambda conn: conn.execute(things.insert(), [{"id": n, "amount": 0} for n in range(20)]))
+
+    def unit(conn: Connection) -> list[int]:
+        rows = claim_rows(conn, select(things.c.id).where(things.c.amount == 0).order_by(things.c.id).limit(5))
+        ids = [row.id for row in rows]
+        conn.execute(things.update().where(things.c.id.in_(ids)).values(amount=1))
+        return ids
+
+    taken = await asyncio.gather(*(tables.write(unit) for _ in range(6)))
+
+    assert sorted(number for ids in taken for number in ids) == list(range(20))
+
+
+async def test_a_database_that_is_not_there_is_a_clear_error() -> None:
+    away = open_database(load_settings(env="test", database_url="postgresql://nobody@127.0.0.1:1/none"))
+    with pytest.raises(DatabaseUnavailable):
+        await away.ping()
+    with pytest.raises(DatabaseUnavailable):
+        await away.hot(NamedStatement("t", {"default": "SELECT 1"}))
+    await away.close()
+
+
+def test_the_schema_goes_up_and_down_and_has_not_drifted(database_url: str) -> None:
+    settings = load_settings(env="test", database_url=database_url)
+    there = migrations.current(settings)
+    drift = migrations.drift(settings)
+    down = migrations.downgrade(settings, "base")
+    up = migrations.upgrade(settings)
+
+    assert there == migrations.head()
+    assert drift == []
+    assert (down[1], up[1]) == (None, migrations.head())
+
+
+def _changed(conn: Connection, key: list[str], row: dict[str, object], update: dict[str, object]) -> str:
+    upsert(conn, things, key, row, update)
+    return "upserted"

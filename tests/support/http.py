@@ -1,0 +1,68 @@
+"""A real HTTP server for a test, in the test's own loop, and a client for it."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Literal
+
+import aiohttp
+import uvicorn
+from starlette.types import ASGIApp
+
+# Not the platform's own client: what is tested is the server, with somebody else's eyes.
+Client = aiohttp.ClientSession  # noqa: TID251
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp, *, lifespan: Literal["on", "off"] = "off") -> AsyncIterator[str]:
+    """Serve `app` on a free loopback port; gives its URL, without a slash at the end."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        async with listening(app, listener, lifespan=lifespan):
+            yield f"http://127.0.0.1:{port}"
+
+
+@asynccontextmanager
+async def listening(
+    app: ASGIApp, listener: socket.socket, *, lifespan: Literal["on", "off"] = "off"
+) -> AsyncIterator[None]:
+    """Serve `app` on a socket that listens already, for tests that must know the port before they make the app."""
+    config = uvicorn.Config(app, lifespan=lifespan, log_config=None, access_log=False, timeout_graceful_shutdown=1)
+    server = _Server(config)
+    task = asyncio.create_task(server.serve([listener]))
+    started = asyncio.create_task(server.ready.wait())
+    await asyncio.wait({task, started}, return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        started.cancel()
+        await task  # raises what kept it from starting
+        raise RuntimeError("the server ended before the test began")
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await task
+
+
+@asynccontextmanager
+async def http_client(seconds: float = 10) -> AsyncIterator[Client]:
+    """A client as others would use it: no retries, no cookies, a time-out."""
+    timeout = aiohttp.ClientTimeout(total=seconds)
+    async with Client(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as client:
+        yield client
+
+
+class _Server(uvicorn.Server):
+    """A server that says when it is up, and leaves the process's signal handlers alone."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield

@@ -1,0 +1,137 @@
+"""A private Redis or Valkey, alone or as a cluster."""
+
+import contextlib
+import socket
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from redis import Redis as Client
+
+from support.binaries import REDIS, find
+from support.deadlines import wait_until
+from support.lifecycle import HOST, Server, running
+from support.processes import User, free_port
+
+SLOTS = 16384
+CLUSTER_SECONDS = 60.0
+
+
+class Redis(Server):
+    """A Redis or Valkey server on a TCP port and on a unix socket."""
+
+    name = "Redis"
+
+    def __init__(self, folder: Path, binary: Path | None, *, cluster: bool, durable: bool) -> None:
+        """Prepare a server in `folder`; `cluster` turns the cluster's rules on."""
+        super().__init__(folder, User())
+        self._binary = binary or find(REDIS)
+        self._cluster = cluster
+        self._durable = durable
+        self.bus_port = free_port()
+        self.socket = folder / "s"
+
+    @property
+    def url(self) -> str:
+        """The address over TCP."""
+        return f"redis://{HOST}:{self.port}/0"
+
+    @property
+    def unix_url(self) -> str:
+        """The address over the unix socket."""
+        return f"unix://{self.socket}?db=0"
+
+    def client(self) -> Client:
+        """Return a new blocking client of this one server; close it, or use it as a context manager."""
+        return Client(unix_socket_path=str(self.socket))
+
+    def flush(self) -> None:
+        """Remove every key."""
+        with self.client() as client:
+            client.flushall()
+
+    def restart(self) -> None:
+        """Restart; a node of a cluster is back once it calls the cluster whole."""
+        super().restart()
+        if self._cluster:
+            wait_until(self.is_in_whole_cluster, CLUSTER_SECONDS, every=0.02, what="the node is back in its cluster")
+
+    def is_in_whole_cluster(self, nodes: int = 1) -> bool:
+        """Tell whether this node knows at least so many nodes and who serves each slot."""
+        with self.client() as client:
+            answer = client.execute_command("CLUSTER INFO")
+        return bool(answer["cluster_state"] == "ok" and int(answer["cluster_known_nodes"]) >= nodes)
+
+    def _command(self) -> Sequence[str | Path]:
+        words = ["--port", str(self.port), "--bind", HOST, "--unixsocket", str(self.socket), "--unixsocketperm", "700"]
+        words += ["--dir", str(self.folder), "--daemonize", "no", "--save", "", "--appendonly", "yes"]
+        words += ["--appendfsync", "always" if self._durable else "no"]
+        if self._cluster:
+            words += ["--cluster-enabled", "yes", "--cluster-port", str(self.bus_port)]
+            # Also how long an introduction may take before it is forgotten; a busy machine needs the time.
+            words += ["--cluster-node-timeout", "15000"]
+        return [self._binary, *words]
+
+    def _is_ready(self) -> bool:
+        """Ask by hand: a server that still loads its data accepts connections and answers -LOADING."""
+        with contextlib.suppress(OSError), socket.create_connection((HOST, self.port), 1.0) as connection:
+            connection.sendall(b"PING\r\n")
+            return connection.recv(7) == b"+PONG\r\n"
+        return False
+
+
+class RedisCluster:
+    """Some masters that share the slots."""
+
+    def __init__(self, nodes: Sequence[Redis]) -> None:
+        """Join started nodes."""
+        self.nodes = tuple(nodes)
+
+    @property
+    def url(self) -> str:
+        """The address of the first node; a cluster client finds the others."""
+        return self.nodes[0].url
+
+    def join(self) -> None:
+        """Share out the slots, introduce the nodes to each other, and wait until each calls the cluster whole."""
+        share = SLOTS / len(self.nodes)
+        for number, node in enumerate(self.nodes):
+            with node.client() as client:
+                client.execute_command("CLUSTER ADDSLOTSRANGE", round(number * share), round((number + 1) * share) - 1)
+                first = self.nodes[0]
+                client.execute_command("CLUSTER MEET", HOST, first.port, first.bus_port)
+        wait_until(self.is_whole, CLUSTER_SECONDS, every=0.02, what="every node calls the cluster whole")
+
+    def is_whole(self) -> bool:
+        """Tell whether every node knows every other and who serves each slot."""
+        return all(node.is_in_whole_cluster(len(self.nodes)) for node in self.nodes)
+
+    def flush(self) -> None:
+        """Remove every key of every node."""
+        for node in self.nodes:
+            node.flush()
+
+
+@contextlib.contextmanager
+def redis(*, binary: Path | None = None, cluster: bool = False, durable: bool = False) -> Iterator[Redis]:
+    """Start a private Redis; with `cluster` it is a cluster of one, which refuses commands across slots."""
+
+    def make(folder: Path) -> Redis:
+        return Redis(folder, binary, cluster=cluster, durable=durable)
+
+    with running("redis", User(), make) as server:
+        if cluster:
+            RedisCluster([server]).join()
+        yield server
+
+
+@contextlib.contextmanager
+def redis_cluster(masters: int = 3, *, binary: Path | None = None) -> Iterator[RedisCluster]:
+    """Start a cluster of that many masters without replicas."""
+
+    def make(folder: Path) -> Redis:
+        return Redis(folder, binary, cluster=True, durable=False)
+
+    with contextlib.ExitStack() as stack:
+        cluster = RedisCluster([stack.enter_context(running("redis", User(), make)) for _ in range(masters)])
+        cluster.join()
+        yield cluster
