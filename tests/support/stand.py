@@ -100,7 +100,7 @@ class Phone:
 
     async def upload(self, content: bytes) -> Reply:
         form = aiohttp.FormData()
-        form.add_field("image", content, filename="x.png", content_type="image/png")
+        form.add_field("image", io.BytesIO(content), filename="x.png", content_type="image/png")
         return await self.call("POST", "/emoji/upload", data=form)
 
     async def uploaded(self, content: bytes | None = None) -> str:

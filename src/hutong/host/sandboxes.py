@@ -8,6 +8,7 @@ from hutong.host.settings import Settings
 from hutong.host.wiring import SANDBOX_PATH
 from hutong.kernel.observability.logs import logger
 from hutong.kernel.settings import SettingsRefused
+from hutong.kit.tasks import end
 from hutong.providers.dashscope.sandbox.app import create_sandbox
 from hutong.providers.dashscope.sandbox.ports import Vision, VisionUnavailable
 from hutong.providers.dashscope.sandbox.settings import SandboxSettings
@@ -59,9 +60,7 @@ class Sandboxes:
             _log.warning("the vision process does not start; the sandbox can only refuse", reason=str(error))
 
     async def stop(self) -> None:
-        if self._warming is not None:
-            self._warming.cancel()
-            await asyncio.gather(self._warming, return_exceptions=True)
+        await end(self._warming)
         await self._dashscope.state.sandbox.close()
         if self._process is not None:
             await self._process.close()

@@ -18,6 +18,7 @@ from typing import IO
 from hutong.host import tether
 from hutong.kernel.observability.logs import logger
 from hutong.kernel.settings import SettingsRefused
+from hutong.kit.tasks import end
 
 STABLE_SECONDS = 10.0
 LONGEST_PAUSE = 5.0
@@ -60,7 +61,7 @@ class Child:
         ready = asyncio.create_task(self._until_ready())
         await asyncio.wait({self._watch, ready}, return_when=asyncio.FIRST_COMPLETED)
         if not ready.done():
-            ready.cancel()
+            await end(ready)
             raise SettingsRefused(f"the {self.name} process cannot be started; see its messages above")
         await ready
         self._worked = True
@@ -155,9 +156,7 @@ async def supervise(children: Sequence[Child], on_ready: Callable[[], Awaitable[
             await main
             await stopping
     finally:
-        main.cancel()
-        stopping.cancel()
-        await asyncio.gather(main, stopping, return_exceptions=True)
+        await end(main, stopping)
         for child in reversed(begun):
             await child.stop()
 

@@ -128,7 +128,7 @@ async def test_a_job_that_comes_back_later_holds_no_slot(shop: Shop) -> None:
 async def test_a_lost_workers_job_is_taken_over_and_its_late_result_refused(shop: Shop) -> None:
     """A worker that was paused past its lease cannot finish what another one has taken over (fencing)."""
     job_id = await shop.db.write(shop.jobs.enqueue, "t", {})
-    (stale,) = await shop.db.write(claims.claim, claims.due(CLOCK.now(), 1), "paused", 0.0)
+    (stale,) = await shop.db.write(claims.claim, claims.due(["t"], CLOCK.now(), 1), "paused", 0.0)
     seen: list[Job] = []
     release = asyncio.Event()
 
@@ -147,12 +147,32 @@ async def test_a_lost_workers_job_is_taken_over_and_its_late_result_refused(shop
     assert still_there == (1, 0)
 
 
+async def test_a_worker_leaves_alone_what_it_does_not_know(shop: Shop) -> None:
+    """While a fleet is updated, jobs of new tasks wait for a worker that has them; nothing is tried in vain."""
+    newer = await shop.db.write(shop.jobs.enqueue, "newer", {})
+    await shop.db.write(shop.jobs.enqueue, "t", {})
+    seen: list[Job] = []
+
+    async def handler(job: Job) -> None:
+        seen.append(job)
+
+    async with shop.working(Task("t", handler)):
+        await until(lambda: _true(bool(seen)))
+        await asyncio.sleep(5 * SETTINGS.sweep_seconds)
+    left = await shop.left()
+    async with shop.working(Task("newer", handler)):
+        await until(shop.done)
+
+    assert left == (1, 0)
+    assert [(job.task, job.attempt) for job in seen] == [("t", 1), ("newer", 1)] and seen[1].id == newer
+
+
 async def test_a_job_that_kills_its_workers_is_given_up(shop: Shop) -> None:
     """A poison job does not go round for ever."""
     await shop.db.write(shop.jobs.enqueue, "t", {})
     task = Task("t", _never, Retry(attempts=2))
     for _ in range(2):
-        assert len(await shop.db.write(claims.claim, claims.due(CLOCK.now(), 1), "dead", 0.0)) == 1
+        assert len(await shop.db.write(claims.claim, claims.due(["t"], CLOCK.now(), 1), "dead", 0.0)) == 1
         await until(lambda: _recovered(shop, task))
 
     assert await shop.left() == (0, 1)
@@ -215,7 +235,7 @@ async def test_a_stopping_worker_gives_back_what_it_cannot_finish(shop: Shop) ->
     await started.wait()
     worker.stop()
     await running
-    (again,) = await shop.db.write(claims.claim, claims.due(CLOCK.now(), 1), "next", 10.0)
+    (again,) = await shop.db.write(claims.claim, claims.due(["t"], CLOCK.now(), 1), "next", 10.0)
 
     assert again.attempt == 1
 

@@ -17,6 +17,7 @@ from hutong.kernel.http.strict import parse_json
 from hutong.kernel.observability import metrics
 from hutong.kernel.observability.logs import logger
 from hutong.kit.errors import HutongError
+from hutong.kit.tasks import end
 
 M = TypeVar("M", bound=BaseModel)
 WATCH_SECONDS = 1.0
@@ -93,9 +94,7 @@ class Documents:
         self._watching = asyncio.create_task(self._watch())
 
     async def stop(self) -> None:
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.gather(self._watching, return_exceptions=True)
+        await end(self._watching)
 
     async def refresh(self) -> None:
         """Look at every document now."""

@@ -35,14 +35,14 @@ def claim(conn: Connection, query: Select[Any], worker: str, lease: float) -> li
     return [_job(row, row.attempt + 1, row.token + 1) for row in rows]
 
 
-def by_ids(ids: Sequence[int], now: datetime) -> Select[Any]:
-    """The jobs that rang, if they are still waiting and due."""
-    return _waiting.where(jobs.c.id.in_(ids), jobs.c.run_at <= now)
+def by_ids(ids: Sequence[int], tasks: Iterable[str], now: datetime) -> Select[Any]:
+    """The jobs of `tasks` that rang, if they are still waiting and due."""
+    return _waiting.where(jobs.c.id.in_(ids), jobs.c.task.in_(list(tasks)), jobs.c.run_at <= now)
 
 
-def due(now: datetime, limit: int) -> Select[Any]:
-    """The jobs that have been due for longest."""
-    return _waiting.where(jobs.c.run_at <= now).order_by(jobs.c.run_at).limit(limit)
+def due(tasks: Iterable[str], now: datetime, limit: int) -> Select[Any]:
+    """The jobs of `tasks` that have been due for longest; others are left to a worker that knows them."""
+    return _waiting.where(jobs.c.task.in_(list(tasks)), jobs.c.run_at <= now).order_by(jobs.c.run_at).limit(limit)
 
 
 def renew(conn: Connection, held: Iterable[Job], worker: str, lease: float) -> set[int]:

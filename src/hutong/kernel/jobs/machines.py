@@ -19,6 +19,7 @@ from hutong.kernel.observability.logs import logger
 from hutong.kit.clock import Clock, epoch_ms
 from hutong.kit.errors import Unavailable
 from hutong.kit.ids import MACHINES, Snowflake
+from hutong.kit.tasks import end
 
 LEASE_SECONDS = 60.0
 RENEW_SECONDS = 15.0
@@ -67,9 +68,7 @@ class LeasedIds:
 
     async def stop(self) -> None:
         """Give the number back."""
-        if self._renewing is not None:
-            self._renewing.cancel()
-            await asyncio.gather(self._renewing, return_exceptions=True)
+        await end(self._renewing)
         if self._make is not None:
             await self._db.write(_give_back, self._machine, self._holder, self._make.last_ms)
             self._make = None

@@ -24,6 +24,7 @@ from hutong.kernel.settings import JobsSettings
 from hutong.kernel.store import StoreUnavailable
 from hutong.kit.clock import Clock
 from hutong.kit.errors import HutongError
+from hutong.kit.tasks import end
 
 BLOCK_MS = 1_000
 BROKEN_BELL_SECONDS = 1.0
@@ -90,13 +91,11 @@ class Worker:
         _log.info("worker started", worker=self.name, tasks=sorted(self._tasks))
         try:
             await self._stopping.wait()
-            for loop in loops[:2]:
-                loop.cancel()
+            await end(*loops[:2])
             await self._drain()
         finally:
-            for loop in loops:
-                loop.cancel()
-            await asyncio.gather(*loops, return_exceptions=True)
+            await end(*loops)
+        await self._write_rest()
         _log.info("worker stopped", worker=self.name)
 
     def stop(self) -> None:
@@ -130,7 +129,7 @@ class Worker:
             await self._bell.acknowledge(entries)
 
     async def _claim_rung(self, ids: list[int]) -> list[Job]:
-        query = claims.by_ids(ids, self._clock.now())
+        query = claims.by_ids(ids, self._tasks, self._clock.now())
         return await self._db.write(claims.claim, query, self.name, self._settings.lease_seconds)
 
     async def _sweep(self) -> None:
@@ -140,7 +139,7 @@ class Worker:
         if requeued or buried:
             _log.warning("took over jobs of a lost worker", requeued=requeued, buried=buried)
         if free := self._settings.concurrency - len(self._held):
-            query = claims.due(now, free)
+            query = claims.due(self._tasks, now, free)
             self._start(await self._db.write(claims.claim, query, self.name, self._settings.lease_seconds))
         for schedule in self._schedules:
             await self._fire(schedule)
@@ -180,11 +179,7 @@ class Worker:
 
     def _start(self, taken: Sequence[Job]) -> None:
         for job in taken:
-            task = self._tasks.get(job.task)
-            if task is None:
-                _log.error("no such task in this process", task=job.task, job=job.id)
-                task = Task(job.task, _unknown)
-            running = Running(job, task)
+            running = Running(job, self._tasks[job.task])
             self._held[job.id] = running
             running.run = asyncio.create_task(self._handle(running))
         metrics.jobs_running.set(len(self._held))
@@ -276,19 +271,16 @@ class Worker:
 
     async def _drain(self) -> None:
         """Let running jobs finish; give back those that take too long."""
-        runs = [running.run for running in self._held.values() if running.run is not None]
-        if runs:
-            await asyncio.wait(runs, timeout=self._settings.drain_seconds)
-        unfinished = [running for running in self._held.values() if running.run is not None and not running.run.done()]
-        for running in unfinished:
-            assert running.run is not None
-            running.run.cancel()
+        runs = {running.run: running.job for running in self._held.values() if running.run is not None}
+        if not runs:
+            return
+        _, unfinished = await asyncio.wait(runs, timeout=self._settings.drain_seconds)
+        if unfinished:
+            await end(*unfinished)
+            await self._db.write(claims.release, [runs[run] for run in unfinished], self._clock.now())
+
+    async def _write_rest(self) -> None:
+        """Write the outcomes that the loop did not come to."""
         while self._outcomes:
             self._written.set()
             await self._write()
-        if unfinished:
-            await self._db.write(claims.release, [running.job for running in unfinished], self._clock.now())
-
-
-async def _unknown(job: Job) -> None:
-    raise LookupError(f"no task is called {job.task!r}; is this worker older than the process that enqueued it?")

@@ -144,7 +144,7 @@ async def test_what_is_no_usable_picture_is_refused(stand: Stand, content: bytes
     reply = await phone.upload(content)
 
     assert (reply.status, reply.code) == (code // 1000, code)
-    assert await stand.host.kernel.files.list("uploads/") == []
+    assert not await stand.host.kernel.files.list("uploads/")
 
 
 async def test_a_body_without_end_is_cut_off(stand: Stand) -> None:

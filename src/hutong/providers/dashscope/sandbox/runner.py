@@ -7,6 +7,7 @@ import uuid
 from pathlib import Path
 
 from hutong.kernel.observability.logs import logger
+from hutong.kit.tasks import end
 from hutong.providers.dashscope.sandbox import queue
 from hutong.providers.dashscope.sandbox.answers import CODES, Refusal
 from hutong.providers.dashscope.sandbox.pictures import check_boxes, fetch, picture_url
@@ -45,9 +46,7 @@ class Runner:
         """Stop; tasks in hand stay RUNNING and are taken over by the next runner at once."""
         loop, self._loop = self._loop, None
         tasks = [*self._works, *([loop] if loop else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(*tasks)
 
     def ring(self) -> None:
         """There is a new task."""
@@ -104,9 +103,7 @@ class Runner:
             await asyncio.shield(self._state.write(queue.renew, task.id, runner, 0))
             raise
         finally:
-            rendering.cancel()
-            heart.cancel()
-            await asyncio.gather(rendering, heart, return_exceptions=True)
+            await end(rendering, heart)
 
     async def _beat(self, task: Task, runner: str) -> None:
         """Renew the lease until it is lost."""
