@@ -197,6 +197,7 @@ def upgrade() -> None:
         "provider_paces",
         sa.Column("lane", sa.String(32), nullable=False),
         sa.Column("next_at", UtcTime(), nullable=False),
+        sa.Column("paused_until", UtcTime(), nullable=True),
         sa.PrimaryKeyConstraint("lane", name="pk_provider_paces"),
     )
     op.create_table(

@@ -13,7 +13,7 @@ from hutong.kernel.config import Documents, FolderSource
 from hutong.kernel.credits import Wallet
 from hutong.kernel.db import Database, open_database
 from hutong.kernel.files import DiskStorage, ImageIntake
-from hutong.kernel.gateway import Gateway, Lane
+from hutong.kernel.gateway import VIDEO_LANE, Gateway, Lane
 from hutong.kernel.http.addresses import ClientAddress
 from hutong.kernel.http.limits import Limiter
 from hutong.kernel.http.outbound import Outbound
@@ -29,7 +29,6 @@ from hutong.providers.dashscope.errors import refusal_of
 from hutong.providers.dashscope.pacing import PacedDetection
 
 SPECS: Mapping[str, AppSpec] = {spec.name: spec for spec in (EMOJI,)}
-VIDEO_LANE = "dashscope.emoji"
 VENDOR_POLL_SECONDS = 15.0
 SANDBOX_POLL_SECONDS = 1.0
 SANDBOX_PATH = "/sandbox/dashscope"

@@ -25,6 +25,11 @@ class EmojiSettings(Section):
         20 * 3600, gt=0, description="How long a finished video is tried to be stored (the link lives 24 h)."
     )
     queue_seconds: float = Field(DAY, gt=0, description="A task that waits longer in our queue fails and is refunded.")
+    blocked_pause_seconds: float = Field(
+        60,
+        gt=0,
+        description="Nothing is submitted for so long after the provider refused the account (unpaid, bad key).",
+    )
     submissions: int = Field(
         2, ge=1, description="Submissions of one task whose answer was lost; each may cost the operator."
     )

@@ -23,11 +23,13 @@ from hutong.kernel.gateway.ports import (
     VideoRequest,
     VideoState,
 )
-from hutong.kernel.gateway.slots import Lane, acquire_slot, free_slot
+from hutong.kernel.gateway.slots import VIDEO_LANE, Busy, Lane, free_slot, lock_lane, pause_lane, take_slot
 
 __all__ = [
+    "VIDEO_LANE",
     "AnswerLost",
     "Box",
+    "Busy",
     "FaceDetection",
     "FaceVerdict",
     "Gateway",
@@ -42,6 +44,8 @@ __all__ = [
     "VideoProgress",
     "VideoRequest",
     "VideoState",
-    "acquire_slot",
     "free_slot",
+    "lock_lane",
+    "pause_lane",
+    "take_slot",
 ]

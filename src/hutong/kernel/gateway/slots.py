@@ -11,6 +11,9 @@ from sqlalchemy import Column, Connection, Integer, String, Table, UniqueConstra
 
 from hutong.kernel.db import UtcTime, insert_if_absent, metadata
 
+VIDEO_LANE = "image_to_video"
+"""The lane of the image-to-video port, whoever provides it."""
+
 provider_slots = Table(
     "provider_slots",
     metadata,
@@ -26,6 +29,7 @@ provider_paces = Table(
     metadata,
     Column("lane", String(32), primary_key=True),
     Column("next_at", UtcTime, nullable=False),
+    Column("paused_until", UtcTime),
 )
 
 
@@ -34,7 +38,7 @@ class Lane:
     """What a provider allows.
 
     Args:
-        name: of the lane, as in `dashscope.emoji`.
+        name: of the lane, as in `VIDEO_LANE`.
         in_flight: pieces of work at once.
         per_second: submissions a second.
     """
@@ -45,26 +49,48 @@ class Lane:
 
 
 @dataclass(frozen=True, slots=True)
+class Open:
+    """A slot is free; `take_slot` takes it in the same transaction."""
+
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
 class Busy:
-    """No slot now. `retry_at` is set when only the pace holds things up; else a slot must be freed first."""
+    """No slot now. `retry_at` is set when the pace or a pause holds things up; else a slot must be freed first."""
 
     retry_at: datetime | None
 
 
-def acquire_slot(conn: Connection, lane: Lane, ref_id: str, now: datetime) -> Busy | None:
-    """Take a slot for `ref_id`; None means taken. The pace's row is locked first, so that callers queue up here."""
+def lock_lane(conn: Connection, lane: Lane, now: datetime) -> Open | Busy:
+    """Lock a lane until the transaction ends and say whether it has room.
+
+    Callers queue up here, so choose what is to run after this call: what was chosen before may have been taken.
+    """
     insert_if_absent(conn, provider_paces, {"lane": lane.name, "next_at": now})
     pace = conn.execute(select(provider_paces).where(provider_paces.c.lane == lane.name).with_for_update()).one()
+    if pace.paused_until is not None and pace.paused_until > now:
+        return Busy(pace.paused_until)
     taken = set(conn.execute(select(provider_slots.c.slot).where(provider_slots.c.lane == lane.name)).scalars())
     free = next((slot for slot in range(lane.in_flight) if slot not in taken), None)
     if free is None:
         return Busy(None)
     if pace.next_at > now and pace.next_at - now <= timedelta(seconds=1 / lane.per_second):
         return Busy(pace.next_at)
-    conn.execute(provider_slots.insert().values(lane=lane.name, slot=free, ref_id=ref_id, taken_at=now))
+    return Open(free)
+
+
+def take_slot(conn: Connection, lane: Lane, free: Open, ref_id: str, now: datetime) -> None:
+    """Give the slot that `lock_lane` found to `ref_id`, and let the lane's pace run."""
+    conn.execute(provider_slots.insert().values(lane=lane.name, slot=free.slot, ref_id=ref_id, taken_at=now))
     following = now + timedelta(seconds=1 / lane.per_second)
     conn.execute(update(provider_paces).where(provider_paces.c.lane == lane.name).values(next_at=following))
-    return None
+
+
+def pause_lane(conn: Connection, lane_name: str, until: datetime, now: datetime) -> None:
+    """Give a lane's provider nothing before `until`: it refuses the account, and asking on would only burn work."""
+    insert_if_absent(conn, provider_paces, {"lane": lane_name, "next_at": now})
+    conn.execute(update(provider_paces).where(provider_paces.c.lane == lane_name).values(paused_until=until))
 
 
 def reserve_turn(conn: Connection, lane_name: str, per_second: float, longest: float, now: datetime) -> float | None:

@@ -183,10 +183,14 @@ class Outbound:
             refused = isinstance(error.__cause__, _PrivateAddress) or isinstance(error, aiohttp.InvalidURL)
             kind = AddressRefused if refused else OutboundFailed
             raise kind(f"{vendor} cannot be reached: {error}", sent=False) from error
+        except asyncio.CancelledError:
+            outcome = "given up"
+            raise
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            outcome = "lost"  # also when it broke off after its headers
             raise OutboundFailed(f"{vendor} gave no answer: {error!r}", sent=True) from error
         finally:
-            breaker.record(ok=outcome in {"2xx", "3xx", "4xx"})
+            breaker.record(ok=outcome not in {"lost", "5xx"})
             metrics.outbound_seconds.labels(vendor, call, outcome).observe(time.perf_counter() - start)
 
     def _open(self) -> aiohttp.ClientSession:  # noqa: TID251 - the one place

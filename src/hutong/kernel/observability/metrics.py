@@ -25,6 +25,9 @@ jobs_running = Gauge("hutong_jobs_running", "Jobs running in this process.")
 jobs_waiting = Gauge("hutong_jobs_waiting", "Jobs that are due and not running, in the whole fleet.")
 jobs_oldest_seconds = Gauge("hutong_jobs_oldest_seconds", "Age of the oldest job that is due.")
 jobs_dead = Gauge("hutong_jobs_dead", "Jobs in the dead-letter list.")
+provider_blocked = Counter(
+    "hutong_provider_blocked_total", "Submissions that a provider refused because of the account.", ["lane", "code"]
+)
 points_moved = Counter("hutong_credits_moved_total", "Credits by kind of ledger entry.", ["kind"])
 invariants_broken = Gauge("hutong_invariants_broken", "Rows that break an invariant.", ["invariant"])
 config_rejected = Counter("hutong_config_rejected_total", "Live documents refused.", ["document"])

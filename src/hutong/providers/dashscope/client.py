@@ -16,7 +16,7 @@ from hutong.kernel.gateway import (
     VideoState,
 )
 from hutong.kernel.gateway.errors import ProviderFailed
-from hutong.kernel.http.outbound import Answer, Outbound, OutboundFailed
+from hutong.kernel.http.outbound import Answer, AnswerTooLarge, Outbound, OutboundFailed
 from hutong.providers.dashscope.errors import failure_of, refusal_of
 from hutong.providers.dashscope.settings import DashScopeSettings
 
@@ -69,11 +69,12 @@ class DashScopeEmoji:
         }
         headers = {"X-DashScope-Async": "enable"}
         answer = await self._call("create", "POST", CREATE_PATH, {"model": "emoji-v1", "input": given}, headers)
-        if answer.status >= 500:
-            raise AnswerLost(f"DashScope answered {answer.status} to a submission")
         if answer.status == 200:
             return _accepted(answer)
-        raise failure_of(answer.status, str(_content(answer).get("code") or ""), _retry_after(answer))
+        code = _code_of(answer)
+        if answer.status >= 500 and not code:  # a proxy's page: the vendor behind it may have accepted
+            raise AnswerLost(f"DashScope answered {answer.status} to a submission")
+        raise failure_of(answer.status, code, _retry_after(answer))
 
     async def query(self, remote_id: str) -> VideoProgress:
         answer = await self._call("query", "GET", f"/tasks/{quote(remote_id, safe='')}")
@@ -98,6 +99,8 @@ class DashScopeEmoji:
         self._check_host(video_url)
         try:
             answer = await self._outbound.download(VENDOR, video_url, largest=self._settings.largest_video)
+        except AnswerTooLarge as error:
+            raise ProviderDown(f"the video is too large: {error.message}", vendor_code="link.too_large") from error
         except OutboundFailed as error:
             raise ProviderDown(f"the video could not be fetched: {error.message}") from error
         if answer.status != 200:
@@ -136,6 +139,14 @@ def _content(answer: Answer) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ProviderDown(f"DashScope answered {answer.status} with something else than an object")
     return content
+
+
+def _code_of(answer: Answer) -> str:
+    """The vendor's code in a failed answer; empty when the answer is not the vendor's own."""
+    try:
+        return str(_content(answer).get("code") or "")
+    except ProviderDown:
+        return ""
 
 
 def _accepted(answer: Answer) -> str:

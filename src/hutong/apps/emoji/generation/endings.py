@@ -13,9 +13,7 @@ from hutong.apps.emoji.generation.errors import TaskNotCancellable
 from hutong.apps.emoji.generation.repository import TaskRow
 from hutong.apps.emoji.generation.tables import Stage, TaskStatus
 from hutong.kernel.credits import release, settle
-from hutong.kernel.gateway import free_slot
-
-LANE = "dashscope.emoji"
+from hutong.kernel.gateway import VIDEO_LANE, free_slot
 
 
 def complete(conn: Connection, task: TaskRow, result_key: str, now: datetime, ids: Callable[[], int]) -> bool:
@@ -47,7 +45,7 @@ def fail(conn: Connection, task: TaskRow, kind: str, code: str, now: datetime, i
     if not repository.move(conn, task, Stage.ENDED, now, ids, f"failed: {code}", ended):
         return False
     release(conn, task.hold_id, ids(), now)
-    free_slot(conn, LANE, str(task.id))
+    free_slot(conn, VIDEO_LANE, str(task.id))
     return True
 
 

@@ -1,5 +1,6 @@
 """The pipeline's promises as SQL. Source: reference/reliability.md I8; DESIGN §2.15."""
 
+from hutong.kernel.gateway import VIDEO_LANE
 from hutong.kernel.observability.invariants import Invariant
 
 INVARIANTS = (
@@ -29,8 +30,8 @@ INVARIANTS = (
     Invariant(
         "emoji.slot_has_task",
         "A submission slot is held only by a task that is with the provider.",
-        """SELECT s.slot, s.ref_id FROM provider_slots s WHERE s.lane = 'dashscope.emoji' AND NOT EXISTS (
-           SELECT 1 FROM emoji_tasks t WHERE CAST(t.id AS CHAR(20)) = s.ref_id AND t.stage IN ('submitting', 'generating'))""",
+        f"""SELECT s.slot, s.ref_id FROM provider_slots s WHERE s.lane = '{VIDEO_LANE}' AND NOT EXISTS (
+           SELECT 1 FROM emoji_tasks t WHERE CAST(t.id AS CHAR(20)) = s.ref_id AND t.stage IN ('submitting', 'generating'))""",  # noqa: S608 - a constant
     ),
     Invariant(
         "emoji.stage_fits_status",

@@ -14,6 +14,8 @@ from hutong.apps.emoji.generation.endings import fail_own
 from hutong.apps.emoji.generation.errors import TaskNotCancellable, TaskUnknown
 from hutong.apps.emoji.generation.repository import TaskRow
 from hutong.apps.emoji.generation.tables import Stage, TaskStatus
+from hutong.apps.emoji.pictures import repository as pictures
+from hutong.apps.emoji.pictures.errors import PICTURE_GONE, PictureNotYours
 from hutong.apps.emoji.pictures.repository import Picture
 from hutong.apps.emoji.pictures.service import Pictures
 from hutong.apps.emoji.points.rules import task_ref
@@ -87,6 +89,8 @@ class Generations:
         self, conn: Connection, picture: Picture, template: Template, cost: int, claim: Claim | None
     ) -> dict[str, Any]:
         """One transaction: points, task, event, job, and the remembered answer."""
+        if not pictures.keep(conn, picture.user_id, picture.id):
+            raise PictureNotYours(PICTURE_GONE)
         now, task_id, hold_id = self._kernel.clock.now(), self._kernel.ids(), self._kernel.ids()
         allowed = self._settings.queue_seconds + self._settings.generation_seconds + self._settings.storing_seconds
         hold(

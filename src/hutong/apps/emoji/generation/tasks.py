@@ -21,9 +21,11 @@ from hutong.apps.emoji.pictures.service import VENDOR_LINK_SECONDS
 from hutong.apps.emoji.points.rules import TASK_PREFIX
 from hutong.apps.emoji.settings import EmojiSettings
 from hutong.kernel.assembly import Kernel, Work
+from hutong.kernel.credits import release
 from hutong.kernel.credits.expiry import ExpiredHold
 from hutong.kernel.gateway import (
     AnswerLost,
+    Busy,
     Lane,
     ProviderBlocked,
     ProviderDown,
@@ -32,11 +34,14 @@ from hutong.kernel.gateway import (
     VideoProgress,
     VideoRequest,
     VideoState,
-    acquire_slot,
     free_slot,
+    lock_lane,
+    pause_lane,
+    take_slot,
 )
 from hutong.kernel.gateway.errors import ProviderFailed
 from hutong.kernel.jobs import Again, Job, Retry, Schedule, Task
+from hutong.kernel.observability import metrics
 from hutong.kernel.observability.failpoints import failpoint
 from hutong.kernel.observability.logs import logger
 
@@ -44,6 +49,7 @@ SUBMIT, POLL, STORE = "emoji.generation.submit", "emoji.generation.poll", "emoji
 PACED = "emoji.generation.admit.paced"
 MOST_AT_ONCE = 50
 GIVE_UP_ASKING = 40
+FORGOTTEN_SECONDS = 60.0
 _log = logger("emoji.generation")
 
 
@@ -96,22 +102,21 @@ class Pipeline:
 
     def _admit_one(self, conn: Connection) -> bool:
         now = self._kernel.clock.now()
+        room = lock_lane(conn, self._lane, now)
         task = repository.find_first_waiting(conn)
         if task is None:
-            return False
-        busy = acquire_slot(conn, self._lane, str(task.id), now)
-        if busy is not None:
-            if busy.retry_at is not None:
-                self._kernel.jobs.enqueue_once(conn, ADMIT, PACED, {}, run_at=busy.retry_at)
             return False
         if rules.is_late(task.created_at, now, self._settings.queue_seconds):
             endings.fail(conn, task, "queue", "queue_timeout", now, self._kernel.ids)
             return True
-        if not repository.move(conn, task, Stage.SUBMITTING, now, self._kernel.ids, "admitted", {"started_at": now}):
-            free_slot(conn, self._lane.name, str(task.id))  # its owner called it off a moment ago
-            return True
-        self._kernel.jobs.enqueue(conn, SUBMIT, _of(task))
-        return True
+        if isinstance(room, Busy):
+            if room.retry_at is not None:
+                self._kernel.jobs.enqueue_once(conn, ADMIT, PACED, {}, run_at=room.retry_at)
+            return False
+        if repository.move(conn, task, Stage.SUBMITTING, now, self._kernel.ids, "admitted", {"started_at": now}):
+            take_slot(conn, self._lane, room, str(task.id), now)
+            self._kernel.jobs.enqueue(conn, SUBMIT, _of(task))
+        return True  # when its owner called it off a moment ago, the next one is looked at
 
     # -- submit ----------------------------------------------------------------------------------------------------------
 
@@ -159,13 +164,16 @@ class Pipeline:
         if isinstance(error, ProviderRejected):
             await self._fail(task, self._kind_of(error.vendor_code), error.vendor_code or "rejected")
             return None
+        if isinstance(error, ProviderBlocked):
+            _log.error("the provider refuses this account; nothing is submitted for a while", code=error.vendor_code)
+            metrics.provider_blocked.labels(self._lane.name, error.vendor_code).inc()
+            await self._kernel.db.write(self._take_back, task.id)
+            return None
         await self._kernel.db.write(self._unmark_submission, task.id)
         now = self._kernel.clock.now()
         if rules.is_late(task.started_at, now, self._settings.generation_seconds):
             await self._fail(task, "timeout", error.vendor_code or "provider_down")
             return None
-        if isinstance(error, ProviderBlocked):
-            _log.error("the provider refuses this account", code=error.vendor_code)
         wait = error.retry_after or (5.0 if isinstance(error, ProviderDown | SourceUnreachable) else 2.0)
         return Again(min(60.0, max(wait, 1 / self._lane.per_second)))
 
@@ -175,6 +183,20 @@ class Pipeline:
             now = self._kernel.clock.now()
             changed = {"submissions": task.submissions - 1}
             repository.move(conn, task, Stage.SUBMITTING, now, self._kernel.ids, "not accepted", changed)
+
+    def _take_back(self, conn: Connection, task_id: int) -> None:
+        """Put a task back into the queue and stop giving the provider anything until the pause is over."""
+        now = self._kernel.clock.now()
+        pause_lane(conn, self._lane.name, now + timedelta(seconds=self._settings.blocked_pause_seconds), now)
+        task = repository.find(conn, task_id)
+        if task is None or task.stage is not Stage.SUBMITTING:
+            return
+        changed = {"submissions": task.submissions - 1, "submitted_at": None, "started_at": None}
+        if repository.move(
+            conn, task, Stage.QUEUED, now, self._kernel.ids, "the provider refuses the account", changed
+        ):
+            free_slot(conn, self._lane.name, str(task.id))
+            self._kernel.jobs.enqueue(conn, ADMIT, {})
 
     def _submitted(self, conn: Connection, task_id: int, remote_id: str) -> None:
         task = repository.find(conn, task_id)
@@ -204,6 +226,8 @@ class Pipeline:
         failpoint("emoji.poll.answered")
         if progress.state in {VideoState.WAITING, VideoState.RUNNING}:
             return None if await self._out_of_time(task, now) else Again(self._poll_seconds)
+        if progress.state is VideoState.LOST and not rules.is_late(task.submitted_at, now, FORGOTTEN_SECONDS):
+            return Again(self._poll_seconds)  # the vendor may not know yet what it accepted a moment ago
         await self._kernel.db.write(self._polled, task.id, progress)
         failpoint("emoji.poll.saved")
         return None
@@ -254,7 +278,14 @@ class Pipeline:
     async def _fetch_failed(self, task: TaskRow, error: ProviderFailed) -> Again | None:
         """A dead link is given a few more tries, anything else the link's whole life."""
         waited = (self._kernel.clock.now() - task.generated_at).total_seconds()
-        dead = error.vendor_code in {"link.403", "link.404", "link.410", "link.foreign_host", "link.not_mp4"}
+        dead = error.vendor_code in {
+            "link.403",
+            "link.404",
+            "link.410",
+            "link.foreign_host",
+            "link.not_mp4",
+            "link.too_large",
+        }
         if waited > (self._poll_seconds * GIVE_UP_ASKING / 10 if dead else self._settings.storing_seconds):
             await self._fail(task, "provider", error.vendor_code or "download_failed")
             return None
@@ -290,7 +321,11 @@ class Pipeline:
         self._fail_by_id(conn, int(job.args["task_id"]), "provider", "given_up")
 
     def _expire(self, conn: Connection, late: ExpiredHold, now: datetime) -> None:
-        self._fail_by_id(conn, int(late.ref_id), "timeout", "hold_expired")
+        if repository.find(conn, int(late.ref_id)) is None:
+            _log.error("a charge stood for a task that is gone; its points are back", hold=late.id, task=late.ref_id)
+            release(conn, late.id, self._kernel.ids(), now)
+        else:
+            self._fail_by_id(conn, int(late.ref_id), "timeout", "hold_expired")
 
     async def _task(self, job: Job) -> TaskRow | None:
         return await self._kernel.db.read(repository.find, int(job.args["task_id"]))
@@ -302,6 +337,7 @@ def _of(task: TaskRow) -> dict[str, Any]:
 
 def _forget_picture(conn: Connection, user_id: int, picture_id: int) -> bool:
     """Remove the picture's row unless a task uses it. True also when it was removed before: files may remain."""
+    pictures.keep(conn, user_id, picture_id)  # nobody begins to use it meanwhile
     if repository.uses_picture(conn, user_id, picture_id):
         return False
     pictures.remove(conn, user_id, picture_id)

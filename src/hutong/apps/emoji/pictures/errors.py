@@ -3,6 +3,8 @@
 from hutong.kernel.gateway import Refusal
 from hutong.kit.errors import InvalidInput, Unprocessable
 
+PICTURE_GONE = "This picture was removed; upload it again."
+
 
 class PictureNotYours(InvalidInput):
     """image_url must be one that POST /emoji/upload gave you."""

@@ -43,6 +43,12 @@ def find(conn: Connection, user_id: int, picture_id: int) -> Picture | None:
     return _picture(row) if row else None
 
 
+def keep(conn: Connection, user_id: int, picture_id: int) -> bool:
+    """Keep a picture from being removed until this transaction ends. False when it is gone already."""
+    mine = (emoji_pictures.c.id == picture_id, emoji_pictures.c.user_id == user_id)
+    return conn.execute(select(emoji_pictures.c.id).where(*mine).with_for_update()).first() is not None
+
+
 def find_checked_twin(conn: Connection, user_id: int, sha256: str) -> Picture | None:
     """A picture of the same user with the same content that has a verdict already."""
     twins = (

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from hutong.apps.emoji.pictures import repository, rules
-from hutong.apps.emoji.pictures.errors import PictureNotYours, refused
+from hutong.apps.emoji.pictures.errors import PICTURE_GONE, PictureNotYours, refused
 from hutong.apps.emoji.pictures.repository import Picture
 from hutong.kernel.assembly import Kernel
 from hutong.kernel.files import CheckedImage, UploadForm
@@ -92,7 +92,7 @@ class Pictures:
         if picture is None and rules.is_incoming(link.key):
             picture = await self._adopt(user_id, picture_id, link.key)
         if picture is None:
-            raise PictureNotYours("This picture was removed; upload it again.")
+            raise PictureNotYours(PICTURE_GONE)
         return picture
 
     async def _adopt(self, user_id: int, picture_id: int, key: str) -> Picture | None:
