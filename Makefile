@@ -9,7 +9,7 @@ PYTHON ?=
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test test-quick check lint format types lock clean
+.PHONY: help setup setup-dev demo test test-quick check lint format types docs lock clean
 
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -45,6 +45,9 @@ format: setup-dev ## Rewrite the code in the house format
 
 types: setup-dev ## Check types
 	@$(BIN)/python -m mypy
+
+docs: setup-dev ## Write docs/reference from the code
+	@$(BIN)/python -m hutong.host.reference
 
 lock: ## Recreate the lock files from pyproject.toml
 	@deploy/setup/bootstrap.sh lock

@@ -20,6 +20,7 @@ def kernel_work(kernel: Kernel, everything: Callable[[], Work]) -> Work:
     """The kernel's tasks and schedules; `everything` is asked when they run, for it holds this work too."""
 
     async def expire(job: Job) -> None:
+        """Resolve holds whose time is over, each with the work that it was for."""
         now = kernel.clock.now()
         for late in await kernel.db.read(list_expired, now):
             try:
@@ -30,10 +31,12 @@ def kernel_work(kernel: Kernel, everything: Callable[[], Work]) -> Work:
                 _log.warning("hold expired", hold=late.id, work=late.ref_type, ref=late.ref_id)
 
     async def verify(job: Job) -> None:
+        """Check every promise about the data, and log the rows that break one."""
         for violation in await kernel.db.read(check, everything().invariants):
             _log.error("invariant broken", invariant=violation.invariant, promise=violation.promise, row=violation.row)
 
     async def forget(job: Job) -> None:
+        """Forget idempotency keys that are older than seven days."""
         await kernel.db.write(forget_old, kernel.clock.now() - KEYS_LIVE)
 
     return Work(

@@ -16,23 +16,23 @@ class EmojiSettings(Section):
     upload_per_minute: int = Field(120, ge=1, description="Uploads of one user a minute.")
     detect_per_minute: int = Field(60, ge=1, description="Detections of one user a minute: each costs the operator.")
     create_per_minute: int = Field(120, ge=1, description="Creations of one user a minute.")
-    link_seconds: int = Field(DAY, ge=60, description="How long a link to a picture or video is good.")
+    link_seconds: int = Field(DAY, ge=60, description="Seconds that a link to a picture or video is good.")
     poll_seconds: float = Field(
-        0, ge=0, description="Between two looks at a generation; 0: 15 s, or 1 s with the sandbox."
+        0, ge=0, description="Seconds between two looks at a generation; 0 means 15, or 1 with the sandbox."
     )
-    generation_seconds: float = Field(1800, gt=0, description="A generation that takes longer fails and is refunded.")
+    generation_seconds: float = Field(1800, gt=0, description="Seconds after which a generation fails and is refunded.")
     storing_seconds: float = Field(
-        20 * 3600, gt=0, description="How long a finished video is tried to be stored (the link lives 24 h)."
+        20 * 3600, gt=0, description="Seconds for which a finished video is tried to be stored (the vendor's link lives 24 hours)."
     )
-    queue_seconds: float = Field(DAY, gt=0, description="A task that waits longer in our queue fails and is refunded.")
+    queue_seconds: float = Field(DAY, gt=0, description="Seconds in our queue after which a task fails and is refunded.")
     blocked_pause_seconds: float = Field(
         60,
         gt=0,
-        description="Nothing is submitted for so long after the provider refused the account (unpaid, bad key).",
+        description="Seconds without submissions after the provider refused the account (unpaid, bad key).",
     )
     submissions: int = Field(
         2, ge=1, description="Submissions of one task whose answer was lost; each may cost the operator."
     )
     usual_seconds: float = Field(
-        60, gt=0, description="A generation's usual time, for the ETA until enough have been measured."
+        60, gt=0, description="Seconds that a generation usually takes, for the ETA until enough have been measured."
     )

@@ -14,7 +14,7 @@ class DashScopeSettings(Section):
     base_url: str = Field(
         "", description="Empty: this installation's sandbox; in production https://dashscope.aliyuncs.com/api/v1."
     )
-    api_key: SecretStr = Field(SecretStr(SANDBOX_KEY), description="Beijing region key (sk-…).")
+    api_key: SecretStr = Field(SecretStr(SANDBOX_KEY), description="The account's key for the Beijing region (sk-…).")
     in_flight: int = Field(1, ge=1, le=1000, description="Generations at once; the vendor runs 1 for a new account.")
     submit_per_second: float = Field(1.0, gt=0, description="Submissions a second; the vendor allows 1.")
     detect_per_second: float = Field(1.0, gt=0, description="Detections a second; the vendor allows 1.")
@@ -28,5 +28,5 @@ class DashScopeSettings(Section):
         default_factory=lambda: [".aliyuncs.com"],
         description="Suffixes of hosts that finished videos may be fetched from.",
     )
-    timeout: float = Field(30.0, gt=0, description="Seconds for one call.")
+    timeout: float = Field(30.0, gt=0, description="Seconds that one call may take.")
     largest_video: int = Field(50 * 1024 * 1024, ge=1024, description="Bytes of the largest video that is fetched.")

@@ -1,0 +1,21 @@
+"""`python -m hutong.host.reference [FOLDER]`: write the pages, into docs/reference unless told otherwise."""
+
+import sys
+from pathlib import Path
+
+from hutong.host.reference import render_all
+
+
+def main() -> None:
+    """Write every page and say which ones changed."""
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path("docs/reference")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in render_all().items():
+        path = folder / name
+        changed = not path.is_file() or path.read_text("utf-8") != text
+        path.write_text(text, "utf-8")
+        sys.stdout.write(f"{path}: {'written' if changed else 'unchanged'}\n")
+
+
+if __name__ == "__main__":
+    main()
