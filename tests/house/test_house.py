@@ -1,0 +1,166 @@
+"""What the house promises about itself: brass plates, lock files, continuous integration, production."""
+
+import ast
+import io
+import os
+import re
+import stat
+import tokenize
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from hutong.host.sandboxes import Sandboxes
+from hutong.host.settings import load_settings
+from hutong.kernel.settings import SettingsRefused
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "hutong"
+PLATES = sorted(SOURCE.rglob("__init__.py"))
+CODE = sorted(SOURCE.rglob("*.py"))
+STRONG = "vV3-kD8_qZ1rT6yB0nM4wL9xC2sF7hJ5gP"
+PRODUCTION = {
+    "HUTONG_ENV": "production",
+    "HUTONG_SECRET": STRONG,
+    "HUTONG_EMOJI__TOKENS__KEYS": f'[{{"kid": "2026-11", "secret": "{STRONG}"}}]',
+    "HUTONG_DASHSCOPE__BASE_URL": "https://dashscope.aliyuncs.com/api/v1",
+    "HUTONG_DASHSCOPE__API_KEY": "sk-an-account-of-their-own",
+}
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(SOURCE.parent).as_posix()
+
+
+# Brass plates
+
+
+@pytest.mark.parametrize("path", PLATES, ids=_name)
+def test_every_package_says_what_lives_there_and_where_its_page_is(path: Path) -> None:
+    plate = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+    pages = re.findall(r"docs/[\w./-]*\w/?", plate)
+
+    assert 1 <= len(re.findall(r"\.(?=\s|$)", plate)) <= 5
+    assert pages, "the docstring names no page under docs/"
+    assert [page for page in pages if not (ROOT / page).exists()] == []
+
+
+def test_every_folder_with_code_is_a_package() -> None:
+    assert {path.parent for path in CODE} - {path.parent for path in PLATES} == set()
+
+
+# Nothing unfinished
+
+
+@pytest.mark.parametrize("path", CODE, ids=_name)
+def test_nothing_is_left_to_be_done(path: Path) -> None:
+    text = path.read_text("utf-8")
+    names = [token.string for token in tokenize.generate_tokens(io.StringIO(text).readline)]
+
+    assert "NotImplementedError" not in names
+    assert re.findall(r"\b(TODO|FIXME|XXX|HACK)\b", text) == []
+
+
+# Lock files and continuous integration
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+def test_lock_files_name_no_host(name: str) -> None:
+    text = (ROOT / name).read_text("utf-8")
+
+    assert "://" not in text
+    assert "--index-url" not in text
+    assert all("==" in line for line in text.splitlines() if re.match(r"[a-z]", line))
+
+
+def test_continuous_integration_runs_what_a_laptop_runs() -> None:
+    script = ROOT / ".ci" / "run"
+
+    assert "make test" in script.read_text("utf-8").splitlines()
+    assert script.stat().st_mode & stat.S_IXUSR
+
+
+# Production
+
+
+@pytest.fixture
+def production(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[pytest.MonkeyPatch]:
+    """The environment of a production process that lacks nothing; a test takes something away."""
+    for name in [name for name in os.environ if name.startswith("HUTONG_")]:
+        monkeypatch.delenv(name)
+    for name, value in PRODUCTION.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)  # where no config.yaml is
+    yield monkeypatch
+    assert list(tmp_path.iterdir()) == [], "secrets were made where they have to be given"
+
+
+def test_production_starts_with_secrets_of_its_own(production: pytest.MonkeyPatch) -> None:
+    settings = load_settings()
+
+    assert settings.production
+    assert not settings.sandboxed
+    assert settings.realm_keys("emoji", settings.emoji.tokens)[-1].kid == "2026-11"
+    assert STRONG not in repr(settings)
+    assert STRONG not in settings.model_dump_json()
+
+
+@pytest.mark.parametrize("missing", [name for name in PRODUCTION if name != "HUTONG_ENV"])
+def test_production_refuses_to_go_without(production: pytest.MonkeyPatch, missing: str) -> None:
+    production.delenv(missing)
+
+    with pytest.raises(SettingsRefused, match=missing):
+        load_settings()
+
+
+REFUSED: Mapping[str, tuple[str, str]] = {
+    "a short secret": ("HUTONG_SECRET", "s3cr3t"),
+    "a monotonous secret": ("HUTONG_SECRET", "abcabc" * 8),
+    "a placeholder": ("HUTONG_SECRET", "changeme-changeme-0123456789-abcdefgh"),
+    "an example": ("HUTONG_SECRET", "this-is-an-example-of-a-secret-0123456789"),
+    "a short signing key": ("HUTONG_EMOJI__TOKENS__KEYS", '[{"kid": "1", "secret": "s3cr3t"}]'),
+    "a placeholder as signing key": (
+        "HUTONG_EMOJI__TOKENS__KEYS",
+        '[{"kid": "1", "secret": "your-secret-goes-here-0123456789-abcdef"}]',
+    ),
+    "the sandbox's key": ("HUTONG_DASHSCOPE__API_KEY", "sk-sandbox"),
+    "failpoints": ("HUTONG_FAILPOINTS", "/orders"),
+}
+
+
+@pytest.mark.parametrize(("name", "value"), REFUSED.values(), ids=REFUSED)
+def test_production_refuses(production: pytest.MonkeyPatch, name: str, value: str) -> None:
+    production.setenv(name, value)
+
+    with pytest.raises(SettingsRefused, match=name) as refusal:
+        load_settings()
+    assert "s3cr3t" not in str(refusal.value)
+
+
+def test_production_starts_no_sandbox(production: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SettingsRefused, match="sandboxes"):
+        Sandboxes(load_settings())
+
+
+@pytest.mark.parametrize("weak", ["s3cr3t", "changeme-changeme-0123456789-abcdefgh"])
+def test_a_weak_secret_is_refused_on_a_laptop_too(production: pytest.MonkeyPatch, weak: str) -> None:
+    production.setenv("HUTONG_ENV", "development")
+    production.setenv("HUTONG_SECRET", weak)
+
+    with pytest.raises(SettingsRefused, match="secret"):
+        load_settings()
+
+
+def test_a_laptop_keeps_secrets_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two data folders share none, one keeps its own, and nobody else can read them."""
+    monkeypatch.delenv("HUTONG_SECRET", raising=False)
+    one, other = (load_settings(env="development", data=tmp_path / name) for name in ("one", "other"))
+
+    secret = one.file_secret.get_secret_value()
+
+    assert secret == load_settings(env="development", data=tmp_path / "one").file_secret.get_secret_value()
+    assert secret != other.file_secret.get_secret_value()
+    assert secret != one.realm_keys("emoji", one.emoji.tokens)[0].secret.get_secret_value()
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "one" / "secrets").iterdir()}
+    assert modes == {0o600}
