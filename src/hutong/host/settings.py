@@ -25,6 +25,9 @@ class Settings(KernelSettings):
     emoji: EmojiSettings = EmojiSettings()
     dashscope: DashScopeSettings = DashScopeSettings()
     sandbox: SandboxLimits = SandboxLimits()
+    restart_pause_seconds: float = Field(
+        5.0, gt=0, description="`hutong up` waits at most so long before it starts a child again that keeps ending."
+    )
 
     @property
     def sections(self) -> dict[type[Section], Section]:

@@ -36,6 +36,7 @@ class Child:
         ready: returns once the child does its job.
         folder: its working directory.
         log: file that takes its output; this process's own output when left out.
+        longest_pause: seconds waited at most before it is started again when it keeps ending.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Child:
     ready: Callable[[], Awaitable[None]]
     folder: Path | None = None
     log: Path | None = None
+    longest_pause: float = LONGEST_PAUSE
     process: asyncio.subprocess.Process | None = None
     restarts: int = 0
     _watch: "asyncio.Task[None] | None" = None
@@ -99,7 +101,7 @@ class Child:
                 return
             self.restarts += 1
             _log.warning("child ended; it is started again", child=self.name, code=code, restarts=self.restarts)
-            await asyncio.sleep(min(LONGEST_PAUSE, 0.2 * 2 ** (self._failures - 1)))
+            await asyncio.sleep(min(self.longest_pause, 0.2 * 2 ** (self._failures - 1)))
 
     def _ending(self) -> bool:
         return self._stopping

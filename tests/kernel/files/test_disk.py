@@ -47,7 +47,10 @@ def files_below(folder: Path) -> list[str]:
 @pytest.mark.slow
 async def test_killed_between_writing_and_renaming(storage: DiskStorage, tmp_path: Path) -> None:
     await storage.put("a/b.txt", b"old", "text/plain")
-    env = {**os.environ, "HUTONG_FAILPOINTS": "files.put.written"}
+    orders = tmp_path.parent / f"{tmp_path.name}-orders"
+    orders.mkdir()
+    (orders / "files.put.written").touch()
+    env = {**os.environ, "HUTONG_FAILPOINTS": str(orders)}
     killed = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", PUT, str(tmp_path)], env=env, check=False)
     assert killed.returncode == -signal.SIGKILL
     assert await storage.get("a/b.txt") == b"old"

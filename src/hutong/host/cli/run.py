@@ -75,8 +75,9 @@ def run_supervised(settings: Settings, host: str, port: int, ready: Any, *, quie
     """
     with data_lock(settings.folder):
         children = [*_store_children(settings), _api(settings, host, port), _worker(settings)]
-        if quiet:
-            for child in children:
+        for child in children:
+            child.longest_pause = settings.restart_pause_seconds
+            if quiet:
                 child.log = settings.folder / "logs" / f"{child.name}.log"
         migrate_now(settings)
         asyncio.run(supervise(children, ready))

@@ -17,7 +17,6 @@ from hutong.kernel.db import Id, Json, UtcTime, insert_if_absent, metadata
 from hutong.kit.errors import Conflict, InvalidInput, Unprocessable
 
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
-LEASE = timedelta(seconds=90)
 
 idempotency_keys = Table(
     "idempotency_keys",
@@ -89,8 +88,15 @@ def make_claim(user_id: int, operation: str, key: str, body: Any, number: int) -
     return Claim(user_id, operation, _sha(key.encode()), _sha(canonical), number)
 
 
-def begin(conn: Connection, claim: Claim, now: datetime) -> Replay | None:
+def begin(conn: Connection, claim: Claim, now: datetime, lease: float) -> Replay | None:
     """Claim the key. None: go ahead; otherwise the answer to give.
+
+    Args:
+        conn: the unit of work.
+        claim: of this request.
+        now: the moment.
+        lease: seconds after which a claim that was not completed is taken over. Its holder is most likely dead; one that
+            is only slow cannot complete any more, so nothing is done twice.
 
     Raises:
         KeyInUse, KeyReused.
@@ -112,14 +118,13 @@ def begin(conn: Connection, claim: Claim, now: datetime) -> Replay | None:
         raise KeyReused
     if found.status is not None:
         return Replay(found.status, found.answer)
-    _take_over(conn, claim, found.claim, found.claimed_at, now)
+    if now - found.claimed_at < timedelta(seconds=lease):
+        raise KeyInUse(retry_after=1)
+    _take_over(conn, claim, found.claim, now)
     return None
 
 
-def _take_over(conn: Connection, claim: Claim, holder: int, since: datetime, now: datetime) -> None:
-    """A request that died left its claim behind: after the lease the next one takes it."""
-    if now - since < LEASE:
-        raise KeyInUse(retry_after=1)
+def _take_over(conn: Connection, claim: Claim, holder: int, now: datetime) -> None:
     mine = update(idempotency_keys).where(_same(claim), idempotency_keys.c.claim == holder)
     if conn.execute(mine.values(claim=claim.number, claimed_at=now)).rowcount != 1:
         raise KeyInUse(retry_after=1)

@@ -1,36 +1,28 @@
 """Named places between two side effects where a test can kill the process, as power loss would.
 
-`HUTONG_FAILPOINTS=emoji.submit.created,emoji.store.saved` arms them; with `HUTONG_FAILPOINTS_ONCE=<folder>` each kills
-once per folder, so that a supervised process gets past it the second time. Settings refuse both in production.
+`HUTONG_FAILPOINTS=<folder>` looks for orders in that folder: a file named as a failpoint (`emoji.submit.created`) kills
+the process that gets there first, once; the file is gone then. Settings refuse the variable in production.
 """
 
 import os
 import signal
 from pathlib import Path
 
-ARMED_VARIABLE = "HUTONG_FAILPOINTS"
-ONCE_VARIABLE = "HUTONG_FAILPOINTS_ONCE"
+VARIABLE = "HUTONG_FAILPOINTS"
 
-_armed: frozenset[str] = frozenset(filter(None, os.environ.get(ARMED_VARIABLE, "").split(",")))
-_once = os.environ.get(ONCE_VARIABLE)
+_orders = Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None
 
 
 def failpoint(name: str) -> None:
-    """Kill this process with SIGKILL if `name` is armed; otherwise nothing at all."""
-    if _armed and name in _armed and _first_time(name):
+    """Kill this process with SIGKILL if the failpoint is armed; otherwise nothing at all."""
+    if _orders is not None and _disarm(_orders / name):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def armed() -> frozenset[str]:
-    """The names armed in this process."""
-    return _armed
-
-
-def _first_time(name: str) -> bool:
-    if _once is None:
-        return True
+def _disarm(order: Path) -> bool:
+    """Take the order; only one process gets it."""
     try:
-        os.close(os.open(Path(_once) / name, os.O_CREAT | os.O_EXCL))
-    except FileExistsError:
+        order.unlink()
+    except FileNotFoundError:
         return False
     return True

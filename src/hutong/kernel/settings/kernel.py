@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from hutong.kernel.settings.secrets import SigningKey, check_secret, kept_secret
 
 CONFIG_VARIABLE = "HUTONG_CONFIG"
-FAULT_VARIABLES = ("HUTONG_FAILPOINTS", "HUTONG_FAILPOINTS_ONCE")
+FAULT_VARIABLE = "HUTONG_FAILPOINTS"
 
 
 class SettingsRefused(ValueError):
@@ -53,6 +53,9 @@ class HttpSettings(Section):
     drain_seconds: float = Field(
         20.0, ge=0, description="Seconds that running requests may take to finish after SIGTERM."
     )
+    key_lease_seconds: float = Field(
+        10.0, gt=0, description="An Idempotency-Key whose request died may be used again after so long."
+    )
 
 
 class LimitsSettings(Section):
@@ -72,7 +75,7 @@ class JobsSettings(Section):
 
     concurrency: int = Field(64, ge=1, le=1024, description="Jobs that one worker process runs at once.")
     lease_seconds: float = Field(
-        10.0, ge=2, description="Seconds of silence after which a worker loses its jobs to another."
+        10.0, ge=1, description="Seconds of silence after which a worker loses its jobs to another."
     )
     sweep_seconds: float = Field(1.0, gt=0, description="Seconds between two looks for due and forgotten jobs.")
     drain_seconds: float = Field(25.0, ge=0, description="Seconds that running jobs may take to finish after SIGTERM.")
@@ -156,8 +159,8 @@ class KernelSettings(BaseSettings):
         if self.production:
             if self.secret is None:
                 raise SettingsRefused("HUTONG_SECRET must be set in production; make one with: openssl rand -base64 48")
-            if armed := [name for name in FAULT_VARIABLES if os.environ.get(name)]:
-                raise SettingsRefused(f"{armed[0]} kills processes on purpose and must not be set in production")
+            if os.environ.get(FAULT_VARIABLE):
+                raise SettingsRefused(f"{FAULT_VARIABLE} kills processes and must not be set in production")
         return self
 
     @property

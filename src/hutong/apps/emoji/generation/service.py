@@ -59,7 +59,8 @@ class Generations:
         if key is None:
             return await self._create(user_id, image_url, driven_id, None)
         claim = self._claim(user_id, image_url, driven_id, key)
-        replay = await self._kernel.db.write(idempotency.begin, claim, self._kernel.clock.now())
+        lease = self._kernel.settings.http.key_lease_seconds
+        replay = await self._kernel.db.write(idempotency.begin, claim, self._kernel.clock.now(), lease)
         if isinstance(replay, Replay):
             return dict(replay.answer)
         failpoint("emoji.create.claimed")

@@ -1,0 +1,101 @@
+"""kill -9 at every failpoint of the pipeline: each task is completed once, or failed with its points back once.
+
+A phone that asks again with the same Idempotency-Key is all the help the server gets.
+"""
+
+import ast
+from collections.abc import AsyncIterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from support.installation import Caller, calling, installed
+
+SOURCE = Path(__file__).parents[2] / "src/hutong"
+FAILPOINTS = (
+    "emoji.upload.stored",
+    "emoji.detect.answered",
+    "emoji.create.claimed",
+    "emoji.create.accepted",
+    "emoji.create.held",
+    "emoji.create.enqueued",
+    "jobs.enqueue.committed",
+    "jobs.emoji.generation.admit.claimed",
+    "jobs.emoji.generation.admit.handled",
+    "jobs.emoji.generation.submit.claimed",
+    "emoji.submit.before_marked",
+    "emoji.submit.marked",
+    "emoji.submit.created",
+    "emoji.submit.saved",
+    "jobs.emoji.generation.submit.handled",
+    "jobs.emoji.generation.poll.claimed",
+    "emoji.poll.answered",
+    "emoji.poll.saved",
+    "jobs.emoji.generation.store.claimed",
+    "emoji.store.downloaded",
+    "files.put.written",
+    "emoji.store.saved",
+    "emoji.store.completed",
+    "jobs.emoji.generation.store.handled",
+)
+ANSWER_UNKNOWN = {"emoji.submit.created"}
+"""Killed between the vendor's answer and writing it down: nobody can know it, so one more generation is paid for."""
+
+numbers = count(1)
+pytestmark = pytest.mark.slow
+
+
+def named_in_source() -> set[str]:
+    """The failpoints whose name is written out in the source."""
+    names = set()
+    for path in SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "failpoint":
+                (name,) = node.args
+                if isinstance(name, ast.Constant):
+                    names.add(str(name.value))
+    return names
+
+
+def test_every_failpoint_of_the_source_is_tried() -> None:
+    assert named_in_source() <= set(FAILPOINTS)
+
+
+@pytest.fixture(scope="module", params=["embedded", pytest.param("servers", marks=pytest.mark.server)])
+async def caller(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Caller]:
+    """One installation for all failpoints: SQLite with the embedded store, or PostgreSQL with Redis."""
+    environment = {}
+    if request.param == "servers":
+        server, redis = request.getfixturevalue("postgres_server"), request.getfixturevalue("redis_server")
+        redis.flush()
+        environment = {"HUTONG_DATABASE_URL": server.create_database("faults"), "HUTONG_STORE_URL": redis.url}
+    with installed(tmp_path_factory.mktemp("faults") / "data", environment) as installation:
+        installation.up()
+        async with calling(installation) as made:
+            yield made
+
+
+@pytest.mark.parametrize("name", FAILPOINTS)
+async def test_killed_at(caller: Caller, name: str) -> None:
+    """One user, one task, one death: one video, one charge, and the books are right."""
+    number = next(numbers)
+    phone = await caller.phone(f"device-{number:05d}")
+    before = len(await caller.remote_tasks())
+    caller.installation.arm(name)
+    task = await caller.make_video(phone, number)
+    await caller.answers()
+    entries = await caller.again(lambda: phone.call("GET", "/points/transactions"))
+    generations = len(await caller.remote_tasks()) - before
+
+    assert not caller.installation.is_armed(name), "nobody came by the failpoint"
+    assert task["status"] == "completed"
+    assert [row["amount"] for row in entries.data["items"]] == [-10, 100]
+    assert generations == (2 if name in ANSWER_UNKNOWN else 1)
+
+
+async def test_the_books_are_right_after_all_that(caller: Caller) -> None:
+    """Runs anywhere in the order: whatever was killed before must have left every promise kept."""
+    verified = caller.installation.run("ledger", "verify")
+
+    assert verified.returncode == 0, verified.stdout + verified.stderr
