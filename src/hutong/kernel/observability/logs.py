@@ -3,6 +3,7 @@
 Sources: contracts/emoji.md "Operations"; reference/reliability.md attacks S1 and S2 (canaries, log forging).
 """
 
+import json
 import logging
 import os
 import re
@@ -18,28 +19,74 @@ from hutong.kit.text import shorten
 
 REDACTED = "[redacted]"
 MAX_FIELD = 2_000
+MAX_EXCEPTION = 10_000
 _SECRET_NAME = re.compile(
     r"password|passwd|secret|token|authorization|cookie|api_?key|signature|credential|device_id|session|otp|card",
     re.IGNORECASE,
 )
 _SECRET_VALUE = re.compile(
-    r"(?P<keep>Bearer\s+|[?&](?:sig|signature|token|key)=)[^\s&\"']+|\bsk-[A-Za-z0-9_-]{8,}|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]+",
-    re.IGNORECASE,
+    r"""(?P<keep>
+        \bBearer\s+                                         # Authorization: Bearer …
+      | [?&](?:sig|key|\w{0,16}AccessKeyId)=                # signed links
+      | ://[^\s/:@]{0,64}:(?=[^\s/@]{1,512}@)               # postgresql://user:…@host
+      | (?:password|passwd|secret|token|authorization|cookie|api_?key|signature|credential|device_id|session|\botp|\bcard)
+        [\w-]{0,24}["']?\s{0,4}[:=]\s{0,4}(?:b?["'])?        # password=…, "access_token": "…"
+        (?:(?:Bearer|Basic|Digest)\s+)?
+    )(?:(?<=:)[^\s/@]+(?=@)|[^\s&"',;)}\]]+)
+  | \bsk-[\w-]{8,}                                          # a vendor's key
+  | \beyJ[\w-]{6,}\.[\w-]+(?:\.[\w-]*)?                    # a signed token""",
+    re.IGNORECASE | re.VERBOSE,
 )
+_MARKS = ("=", ":", "sk-", "eyJ")
 LogFormat = Literal["json", "console", "auto"]
 
 
 def redact(value: Any, name: str = "") -> Any:
-    """`value` with what looks like a secret, by its field's name or by its own form, replaced and long text cut."""
-    if name and _SECRET_NAME.search(name) and value is not None and not isinstance(value, bool | int | float):
+    """`value` with what looks like a secret, by its field's name or by its own form, replaced and long text cut.
+
+    Only numbers stay what they are: anything else becomes text here, because a renderer that did it later would show
+    what the object holds.
+    """
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if name and _SECRET_NAME.search(name):
         return REDACTED
-    if isinstance(value, str):
-        return shorten(_SECRET_VALUE.sub(lambda hit: (hit["keep"] or "") + REDACTED, value), MAX_FIELD)
     if isinstance(value, Mapping):
-        return {str(key): redact(item, str(key)) for key, item in value.items()}
+        return {_text(key): redact(item, _text(key)) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [redact(item) for item in value]
-    return value
+        return _redact_items(list(value))
+    return _redact_text(_text(value), name)
+
+
+def _redact_items(items: list[Any]) -> list[Any]:
+    """A list's items; a pair may be a header, whose first item is its name."""
+    if len(items) == 2 and isinstance(items[0], str | bytes):
+        return [redact(items[0]), redact(items[1], _text(items[0]))]
+    return [redact(item) for item in items]
+
+
+def _redact_text(text: str, name: str) -> str:
+    """A traceback says what happened in its last line, any other text in its first ones."""
+    if name == "exception":
+        return _without_secrets(text)[-MAX_EXCEPTION:]
+    return shorten(_without_secrets(text[: MAX_FIELD * 2]), MAX_FIELD)
+
+
+def _without_secrets(text: str) -> str:
+    """`text` without what looks like a secret; most text lacks every mark of one, and costs next to nothing."""
+    if not any(mark in text for mark in _MARKS) and "bearer" not in text.lower():
+        return text
+    return _SECRET_VALUE.sub(lambda hit: (hit["keep"] or "") + REDACTED, text)
+
+
+def _text(value: Any) -> str:
+    """`value` as text. Never raises: a line of the log must not break what it tells about."""
+    try:
+        if isinstance(value, bytes | bytearray):
+            return value.decode("utf-8", "replace")
+        return repr(value) if isinstance(value, BaseException) else str(value)
+    except Exception:
+        return f"<{type(value).__name__}>"
 
 
 def _redact_event(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
@@ -48,8 +95,17 @@ def _redact_event(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     return event
 
 
+def _on_one_line(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """What happened, with control characters spelt out, so that nobody can forge a second line on a console."""
+    event["event"] = "".join(char if char.isprintable() else repr(char)[1:-1] for char in str(event["event"]))
+    return event
+
+
 def _render_json(_: WrappedLogger, __: str, event: EventDict) -> str:
-    return orjson.dumps(event, default=str).decode()
+    try:
+        return orjson.dumps(event).decode()
+    except TypeError:  # lone surrogates, numbers beyond 64 bits
+        return json.dumps(event, default=_text)
 
 
 def configure(level: str = "info", form: LogFormat = "auto", *, process: str = "hutong") -> None:
@@ -65,9 +121,10 @@ def configure(level: str = "info", form: LogFormat = "auto", *, process: str = "
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
         structlog.processors.format_exc_info,
         _redact_event,
+        _on_one_line,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
     ]
     structlog.configure(
         processors=[*shared, renderer],
