@@ -43,7 +43,7 @@ ANSWER_UNKNOWN = {"emoji.submit.created"}
 """Killed between the vendor's answer and writing it down: nobody can know it, so one more generation is paid for."""
 
 numbers = count(1)
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.random_order(disabled=True)]  # one installation after the other
 
 
 def named_in_source() -> set[str]:

@@ -71,7 +71,6 @@ def listening_socket(host: str, port: int) -> socket.socket:
         listener.close()
         raise
     listener.listen(BACKLOG)
-    listener.set_inheritable(True)
     return listener
 
 

@@ -89,6 +89,8 @@ class VisionProcess:
             MODULE,
             "--socket",
             str(self.socket),
+            "--parent",
+            str(os.getpid()),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
         )

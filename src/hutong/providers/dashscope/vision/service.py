@@ -116,9 +116,8 @@ def _error(code: str, message: str, status: int) -> Response:
     return JSONResponse({"code": code, "message": message}, status)
 
 
-def main(socket_path: str) -> None:
-    """Serves on a unix socket readable only by its owner, until SIGTERM or until the parent process is gone."""
-    parent = os.getppid()
+def main(socket_path: str, parent: int) -> None:
+    """Serves on a unix socket readable only by its owner, until SIGTERM or until the process `parent` is gone."""
     if sys.platform == "linux":
         _die_with_parent()
         _keep_memory()
@@ -138,24 +137,24 @@ def main(socket_path: str) -> None:
 
 
 async def _serve(server: uvicorn.Server, listener: socket.socket, parent: int) -> None:
-    watch = asyncio.create_task(_watch_parent(server, parent))
+    watch = asyncio.create_task(_watch_parent(parent))
     try:
         await server.serve(sockets=[listener])
     finally:
         watch.cancel()
 
 
-async def _watch_parent(server: uvicorn.Server, parent: int) -> None:
-    """Stops the server when the process was handed to another parent, which is all that some systems let one see."""
+async def _watch_parent(parent: int) -> None:
+    """Ends with the parent also where the system does not see to it, and if it was gone before anybody watched."""
     while os.getppid() == parent:  # noqa: ASYNC110 - nothing tells a process that it was orphaned
         await asyncio.sleep(PARENT_POLL_SECONDS)
-    server.should_exit = True
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _die_with_parent() -> None:
     libc: Any = ctypes.CDLL(None)
     pr_set_pdeathsig = 1
-    libc.prctl(pr_set_pdeathsig, signal.SIGTERM)
+    libc.prctl(pr_set_pdeathsig, signal.SIGKILL)  # there is nobody left to finish anything for
 
 
 def _keep_memory() -> None:
@@ -170,4 +169,8 @@ def _keep_memory() -> None:
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--socket", required=True, help="path of the unix socket to create")
-    main(arguments.parse_args().socket)
+    arguments.add_argument(
+        "--parent", type=int, default=os.getppid(), help="process to end with; the one that started this"
+    )
+    chosen = arguments.parse_args()
+    main(chosen.socket, chosen.parent)
