@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from hutong.host.asgi import HostApp
 from hutong.host.sandboxes import Sandboxes
 from hutong.host.settings import load_settings
+from hutong.host.wiring import Host
 from hutong.kernel.settings import SettingsRefused
+from support.http import http_client, serving
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "hutong"
@@ -164,3 +167,24 @@ def test_a_laptop_keeps_secrets_of_its_own(tmp_path: Path, monkeypatch: pytest.M
     assert secret != one.realm_keys("emoji", one.emoji.tokens)[0].secret.get_secret_value()
     modes = {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "one" / "secrets").iterdir()}
     assert modes == {0o600}
+
+
+async def test_production_describes_no_api_and_starts_nothing_local(
+    production: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    production.setenv("HUTONG_DATA", str(tmp_path_factory.mktemp("production")))
+    production.setenv("HUTONG_STORE_URL", "redis://127.0.0.1:1/0")
+    host = Host(load_settings())
+    async with serving(HostApp(host)) as base, http_client() as client:
+        answers = {}
+        for path in ("/emoji/docs", "/emoji/openapi.json", "/emoji/docs/start.js", "/sandbox/dashscope/", "/livez"):
+            async with client.get(base + path) as answer:
+                answers[path] = answer.status
+        async with client.get(f"{base}/") as answer:
+            front = await answer.text()
+    await host.stop()
+
+    assert answers.pop("/livez") == 200
+    assert set(answers.values()) == {404}
+    assert "docs" not in front
+    assert "sandbox" not in front

@@ -1,4 +1,4 @@
-"""Finding the servers' programs: environment variable, PATH, the packages' own folders, a wheel."""
+"""Finding the programs of servers and of the browser: environment variable, PATH, the packages' own folders, a wheel."""
 
 import importlib.util
 import os
@@ -26,6 +26,8 @@ class Product:
     homebrew: str
 
 
+# Playwright's own builds of Chromium; `tests/support/install.sh` installs one on Ubuntu.
+PLAYWRIGHT = str(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / ".cache/ms-playwright").lstrip("/")
 POSTGRESQL = Product(
     name="PostgreSQL",
     variable="HUTONG_TEST_POSTGRES_BIN",
@@ -53,6 +55,22 @@ REDIS = Product(
     patterns=("usr/bin", "opt/homebrew/opt/redis/bin", "usr/local/opt/redis/bin"),
     debian="redis-server",
     homebrew="redis",
+)
+CHROMIUM = Product(
+    name="Chromium",
+    variable="HUTONG_TEST_CHROMIUM",
+    programs=(
+        *("chromium", "google-chrome", "google-chrome-stable", "chrome"),
+        *("Chromium", "Google Chrome", "Google Chrome for Testing"),
+    ),
+    patterns=(
+        "Applications/Chromium.app/Contents/MacOS",
+        "Applications/Google Chrome.app/Contents/MacOS",
+        f"{PLAYWRIGHT}/chromium-*/chrome-linux*",
+        f"{Path.home().relative_to('/')}/Library/Caches/ms-playwright/chromium-*/chrome-mac*/*.app/Contents/MacOS",
+    ),
+    debian="chromium",
+    homebrew="--cask google-chrome",
 )
 
 

@@ -11,6 +11,7 @@ import orjson
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from hutong.host.api_page import add_api_page
 from hutong.host.front_page import front_page
 from hutong.host.sandboxes import Sandboxes
 from hutong.host.wiring import SANDBOX_PATH, Host
@@ -99,6 +100,8 @@ class HostApp:
 
     def _edged(self, spec: AppSpec) -> ASGIApp:
         app = spec.create_app(self._host.kernel)
+        if not self._host.settings.production:
+            add_api_page(app)
         body = self._host.settings.http.max_body_bytes
         return self._edge(app, spec.name, spec.render, body, dict(spec.larger_bodies))
 

@@ -15,23 +15,23 @@ TEXTS: dict[Language, dict[str, str]] = {
         "title": "Hutong is up",
         "lead": "Consumer-AI backends on one kernel. This installation serves:",
         "app": "API description and try-out",
-        "health": "health",
+        "health": "Health",
         "sandbox": "DashScope sandbox: a local stand-in for the vendor, with buttons",
         "host": "For operators",
         "other": "中文",
     },
     "zh-CN": {
         "title": "Hutong 已启动",
-        "lead": "同一内核上的消费级 AI 后端。本机提供:",
+        "lead": "同一内核上的消费级 AI 后端。本机提供：",
         "app": "接口文档与调试",
         "health": "健康检查",
-        "sandbox": "DashScope 沙箱:本地模拟的服务商,带操作按钮",
+        "sandbox": "DashScope 沙箱：本地模拟的服务商，带操作按钮",
         "host": "运维",
         "other": "English",
     },
 }
 STYLE = """body{font:16px/1.6 system-ui,"Noto Sans CJK SC",sans-serif;max-width:44rem;margin:3rem auto;padding:0 1.2rem;color:#1f2933;
-background:#fbfaf7}h1{font-size:1.7rem;margin:0}header{display:flex;align-items:baseline;justify-content:space-between}
+background:#fbfaf7}h1{font-size:1.7rem;margin:0}header{display:flex;align-items:baseline;justify-content:space-between;gap:1rem}
 section{background:#fff;border:1px solid #e6e1d6;border-radius:10px;padding:1rem 1.3rem;margin:1rem 0}
 h2{font-size:1.05rem;margin:0 0 .3rem;color:#8a3b12}a{color:#0b5c8a}ul{margin:0;padding-left:1.1rem}small{color:#6b7280}"""
 
@@ -45,12 +45,13 @@ def front_page(scope: Scope, host: Host) -> Response:
     other = "en" if language == "zh-CN" else "zh-CN"
     sections = "".join(_app(spec.name, text, docs=not host.settings.production) for spec in host.specs)
     body = (
-        f"<!doctype html><html lang={language}><meta charset=utf-8><meta name=viewport content='width=device-width'>"
+        f"<!doctype html><html lang={language}><meta charset=utf-8><link rel=icon href='data:,'>"
+        f"<meta name=viewport content='width=device-width, initial-scale=1'>"
         f"<title>{text['title']}</title><style>{STYLE}</style><header><h1>{text['title']}</h1>"
         f"<a href='?lang={other}'>{text['other']}</a></header><p>{text['lead']}</p>{sections}{_host(text, host)}"
         f"<p><small>Hutong {escape(__version__)} · {escape(host.settings.env)}</small></p></html>"
     )
-    policy = "default-src 'none'; style-src 'unsafe-inline'"
+    policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; frame-ancestors 'none'"
     return HTMLResponse(body, headers={"Content-Security-Policy": policy, "Vary": "Accept-Language"})
 
 

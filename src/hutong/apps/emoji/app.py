@@ -41,7 +41,7 @@ def create_app(kernel: Kernel) -> FastAPI:
         title="Hutong emoji",
         version=__version__,
         description="A photo of a face becomes a personalised emoji video.",
-        docs_url=None if kernel.settings.production else "/docs",
+        docs_url=None,  # the host serves it
         redoc_url=None,
         openapi_url=None if kernel.settings.production else "/openapi.json",
         responses={"4XX": {"model": envelope.Failure}, "5XX": {"model": envelope.Failure}},

@@ -29,7 +29,8 @@ const refresh = async () => {
   try {
     const answer = await fetch(location.href, { cache: "no-store" });
     if (!answer.ok) return;
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const html = (await answer.text()).replace(/<(style|script)[^]*?<\/\1>/g, ""); // of another nonce: would be refused
+    const page = new DOMParser().parseFromString(html, "text/html");
     page.querySelectorAll("[data-live]").forEach(swap);
     page.querySelectorAll("[data-list]").forEach(refreshList);
   } catch {

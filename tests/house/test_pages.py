@@ -1,0 +1,88 @@
+"""The pages that people open in a browser: they say what they should, in two languages, and load nothing from outside."""
+
+from pathlib import Path
+
+import pytest
+
+from support.browser import PHONE, WIDE, look
+from support.stand import Stand
+
+pytestmark = [pytest.mark.browser, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
+
+FRONT, SANDBOX, API = "/", "/sandbox/dashscope/", "/emoji/docs"
+WORDS = {
+    (FRONT, "en"): ["Hutong is up", "API description and try-out", "DashScope sandbox", "/readyz"],
+    (FRONT, "zh-CN"): ["Hutong 已启动", "接口文档与调试", "DashScope 沙箱：", "健康检查"],
+    (SANDBOX, "en"): ["DashScope sandbox", "No mishap is armed", "Refuse account", "Save"],
+    (SANDBOX, "zh-CN"): ["DashScope 沙箱", "没有布置故障", "拒绝账号", "保存"],
+    (API, "en"): [
+        "API of Hutong emoji",
+        "Authorize",
+        "/api/v1/auth/login",
+        "Sign in by device",
+        "/api/v1/emoji/create",
+    ],
+    (API, "zh-CN"): ["Hutong emoji 接口文档", "Authorize", "/api/v1/auth/login", "OpenAPI 文档"],
+}
+BLANK = 300  # a line of smoothed black text on white has about a hundred colours
+SIZES = {"wide": WIDE, "phone": PHONE}
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("path", "language"), WORDS, ids=str)
+async def test_a_page_is_complete_without_the_internet(
+    stand: Stand, tmp_path: Path, path: str, language: str, size: str
+) -> None:
+    """The browser finds no host but this one, and the page's own policy refuses nothing that the page needs."""
+    shot = await look(stand.base + path, tmp_path / "page.png", language=language, size=SIZES[size])
+
+    assert [word for word in WORDS[path, language] if word not in shot.words] == [], shot.words[:500]
+    assert f'lang="{language}"' in shot.document
+    assert shot.foreign_addresses() == []
+    assert shot.complaints == []
+    assert shot.colours > BLANK
+
+
+async def test_the_sandbox_shows_what_was_done_and_what_will_go_wrong(stand: Stand, tmp_path: Path) -> None:
+    phone = await stand.phone()
+    created = (await phone.create(await phone.uploaded())).data
+    await phone.ended(created["task_id"])
+    await stand.press("fail", code="InternalError.Upload")
+
+    shot = await look(stand.base + SANDBOX, tmp_path / "page.png")
+
+    assert "Armed mishaps" in shot.words
+    assert "InternalError.Upload" in shot.words
+    assert "SUCCEEDED" in shot.words
+    assert "<video" in shot.document
+    assert shot.foreign_addresses() == []
+    assert shot.complaints == []
+
+
+async def test_a_call_can_be_opened_in_the_api_page(stand: Stand, tmp_path: Path) -> None:
+    url = f"{stand.base}{API}#/auth/login_api_v1_auth_login_post"
+
+    shot = await look(url, tmp_path / "page.png")
+
+    for word in ("No token needed", "device_id", "Execute", "Request body"):
+        assert word in shot.words, shot.words[:800]
+    assert [line for line in shot.complaints if "Content Security Policy" in line] == []
+
+
+async def test_the_picture_of_a_page_that_is_missing_is_no_page(stand: Stand, tmp_path: Path) -> None:
+    """The measure of these tests: a blank page fails it."""
+    shot = await look(f"{stand.base}/nothing-here", tmp_path / "page.png")
+
+    assert shot.words.strip() == "Not found"
+    assert shot.colours < BLANK
+
+
+async def test_the_api_page_keeps_a_strict_policy(stand: Stand) -> None:
+    async with stand.client.get(stand.base + API) as answer:
+        policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'")
+    assert "unsafe-eval" not in policy
+    assert "script-src 'self';" in policy
+    for path in ("swagger-ui.css", "swagger-ui-bundle.js"):
+        async with stand.client.get(f"{stand.base}{API}/assets/{path}") as answer:
+            assert answer.status == 200
