@@ -26,7 +26,7 @@ class Settings(KernelSettings):
     dashscope: DashScopeSettings = DashScopeSettings()
     sandbox: SandboxLimits = SandboxLimits()
     restart_pause_seconds: float = Field(
-        5.0, gt=0, description="`hutong up` waits at most so long before it starts a child again that keeps ending."
+        5.0, gt=0, description="Most seconds that `hutong up` waits before it starts a child again that keeps ending."
     )
 
     @property

@@ -54,7 +54,7 @@ class HttpSettings(Section):
         20.0, ge=0, description="Seconds that running requests may take to finish after SIGTERM."
     )
     key_lease_seconds: float = Field(
-        10.0, gt=0, description="An Idempotency-Key whose request died may be used again after so long."
+        10.0, gt=0, description="Seconds after which an Idempotency-Key whose request died may be used again."
     )
 
 
