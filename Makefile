@@ -9,7 +9,7 @@ PYTHON ?=
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test test-quick check lint format types docs lock clean
+.PHONY: help setup setup-dev demo test test-quick bench check lint format types docs lock clean
 
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -31,6 +31,10 @@ test: setup-dev ## Install what is missing, then run every check and every test
 test-quick: setup-dev ## Every check, and the tests that need no server installed (SQLite, a private Valkey)
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m pytest -m "not server and not browser" $(ARGS)
+
+bench: setup-dev ## Measure the hot paths beside a floor or a peer: ARGS="ledger jobs balance follow start", --quick
+	@tests/support/install.sh
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 check: lint types ## Lint, formatting, types, imports: all that needs no test
 

@@ -1,0 +1,104 @@
+"""How soon the API answers and how much memory it takes, and how it answers while ten videos are rendered."""
+
+import asyncio
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from benchmarks import servers
+from benchmarks.measure import Finding, percentile
+from hutong.host import migrations
+from hutong.host.settings import load_settings
+from support.http import Client, http_client
+from support.installation import Caller, Installation, calling, installed, portrait
+from support.servers import postgres, redis
+
+VIDEOS = 10
+START_GOAL, MEMORY_GOAL = 3.0, 200.0
+EVERY_SECONDS = 0.02
+
+
+async def run(*, quick: bool) -> list[Finding]:
+    """One API process on PostgreSQL and Redis; then a whole embedded installation."""
+    return [*await _started(3 if quick else 5), await _while_rendering(2 if quick else VIDEOS)]
+
+
+async def _started(rounds: int) -> list[Finding]:
+    with postgres() as database, redis() as store, tempfile.TemporaryDirectory() as folder:
+        url = database.create_database("start")
+        settings = load_settings(env="test", data=Path(folder), database_url=url)
+        await asyncio.to_thread(migrations.upgrade, settings)
+        environment = {
+            "HUTONG_ENV": "test",
+            "HUTONG_DATA": folder,
+            "HUTONG_DATABASE_URL": url,
+            "HUTONG_STORE_URL": store.url,
+            "HUTONG_LOG__LEVEL": "warning",
+        }
+        took, megabytes = [], []
+        for _ in range(rounds):
+            port = servers.port()
+            async with servers.process(["-m", "hutong", "serve", "--port", str(port)], environment) as api:
+                took.append(await servers.answering(f"http://127.0.0.1:{port}/livez"))
+                megabytes.append(await _used(api, port))
+    return [
+        Finding("API: from start to its first answer", "", "", max(took), "s", START_GOAL, "less"),
+        Finding("API: memory after 2,000 requests", "", "", max(megabytes), "MiB", MEMORY_GOAL, "less"),
+    ]
+
+
+async def _used(api: psutil.Process, port: int) -> float:
+    await servers.answering(f"http://127.0.0.1:{port}/readyz")
+    count = 0
+    while count < 2_000:
+        count += await servers.load(port, "/livez", 0.2)
+    return float(api.memory_info().rss / 2**20)
+
+
+async def _while_rendering(videos: int) -> Finding:
+    environment = {"HUTONG_SANDBOX__RUNNING_LIMIT": str(videos), "HUTONG_DASHSCOPE__IN_FLIGHT": str(videos)}
+    with tempfile.TemporaryDirectory() as folder, installed(Path(folder) / "data", environment) as installation:
+        installation.up()
+        async with calling(installation) as caller:
+            phones = [await caller.phone(f"bench-device-{number}") for number in range(videos)]
+            links = [await phone.uploaded(portrait(number)) for number, phone in enumerate(phones)]
+            ids = [(await phone.create(link)).data["task_id"] for phone, link in zip(phones, links, strict=True)]
+            over = asyncio.Event()
+            watching = asyncio.create_task(_watch(installation, over))
+            begun = time.perf_counter()
+            ended = await asyncio.gather(*(_ended(caller, *pair) for pair in zip(phones, ids, strict=True)))
+            took = time.perf_counter() - begun
+            over.set()
+            millis = await watching
+    assert all(task["status"] == "completed" for task in ended), ended
+    return Finding(
+        f"GET /livez while {videos} videos render ({took:.0f} s), p99",
+        f"median {percentile(millis, 0.5):.1f} ms, {len(millis)} asked",
+        "",
+        percentile(millis, 0.99),
+        "ms",
+    )
+
+
+async def _ended(caller: Caller, phone: Any, task_id: str) -> Any:
+    return await caller.ended(phone, task_id, 300)
+
+
+async def _watch(installation: Installation, over: asyncio.Event) -> list[float]:
+    """Milliseconds that each answer took until it is `over`."""
+    millis: list[float] = []
+    async with http_client(30) as client:
+        while not over.is_set():
+            millis.append(await _asked(client, f"{installation.base}/livez"))
+            await asyncio.sleep(EVERY_SECONDS)
+    return millis
+
+
+async def _asked(client: Client, url: str) -> float:
+    begun = time.perf_counter()
+    async with client.get(url) as answer:
+        await answer.read()
+    return (time.perf_counter() - begun) * 1000
