@@ -22,9 +22,13 @@ class EmojiSettings(Section):
     )
     generation_seconds: float = Field(1800, gt=0, description="Seconds after which a generation fails and is refunded.")
     storing_seconds: float = Field(
-        20 * 3600, gt=0, description="Seconds for which a finished video is tried to be stored (the vendor's link lives 24 hours)."
+        20 * 3600,
+        gt=0,
+        description="Seconds for which a finished video is tried to be stored (the vendor's link lives 24 hours).",
     )
-    queue_seconds: float = Field(DAY, gt=0, description="Seconds in our queue after which a task fails and is refunded.")
+    queue_seconds: float = Field(
+        DAY, gt=0, description="Seconds in our queue after which a task fails and is refunded."
+    )
     blocked_pause_seconds: float = Field(
         60,
         gt=0,
