@@ -17,8 +17,9 @@ from hutong.host.settings import load_settings
 from hutong.host.wiring import SANDBOX_PATH
 from hutong.kernel.db import Database, open_database
 from support.http import Client, http_client
+from support.installation import portrait
 from support.servers import postgres, redis
-from support.stand import Phone, photo, until
+from support.stand import Phone, until
 
 POLL_SECONDS = 15.0
 PER_USER = 100
@@ -96,11 +97,11 @@ async def _create(client: Client, db: Database, base: str, size: int) -> None:
         while created < size:
             phone = await Phone(client, base).login(f"bench-device-{created:06d}")
             await db.write(_enrich, int(phone.user["id"]))
-            image_url = await phone.uploaded(photo(shade=created % 200))
+            image_url = await phone.uploaded(portrait(created))
             count = min(PER_USER, size - created)
             for start in range(0, count, 10):
                 replies = await asyncio.gather(*(phone.create(image_url) for _ in range(min(10, count - start))))
-                assert all(reply.code == 0 for reply in replies), replies
+                assert all(reply.code == 0 for reply in replies), replies[0].body
                 created += len(replies)
                 progress.update(bar, completed=created / 2)
 

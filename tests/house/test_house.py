@@ -1,15 +1,18 @@
 """What the house promises about itself: brass plates, lock files, continuous integration, production."""
 
 import ast
+import inspect
 import io
 import os
 import re
 import stat
 import tokenize
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
 
 from hutong.host.asgi import HostApp
 from hutong.host.sandboxes import Sandboxes
@@ -188,3 +191,29 @@ async def test_production_describes_no_api_and_starts_nothing_local(
     assert set(answers.values()) == {404}
     assert "docs" not in front
     assert "sandbox" not in front
+
+
+# Hot paths
+
+
+async def test_no_request_waits_for_a_thread(tmp_path: Path) -> None:
+    """FastAPI runs plain functions in a thread, 150 µs each: endpoints and dependencies are coroutines all."""
+    host = Host(load_settings(env="test", data=tmp_path, store_url="redis://127.0.0.1:1/0"))
+    calls = [call for spec in host.specs for call in _calls(spec.create_app(host.kernel).routes)]
+    await host.stop()
+
+    assert len(calls) > 20
+    assert [name for name, plain in calls if plain] == []
+
+
+def _calls(routes: Sequence[object]) -> Iterator[tuple[str, bool]]:
+    """What each route calls, by name, and whether it is a plain function."""
+    for route in routes:
+        if isinstance(included := getattr(route, "original_router", None), APIRouter):
+            yield from _calls(included.routes)
+        waiting = [route.dependant] if isinstance(route, APIRoute) else []
+        while waiting:
+            found = waiting.pop()
+            waiting += found.dependencies
+            target = found.call if inspect.isroutine(found.call) else getattr(found.call, "__call__", None)  # noqa: B004
+            yield str(found.call), not inspect.iscoroutinefunction(target)

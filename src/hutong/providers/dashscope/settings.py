@@ -15,7 +15,7 @@ class DashScopeSettings(Section):
         "", description="Empty: this installation's sandbox; in production https://dashscope.aliyuncs.com/api/v1."
     )
     api_key: SecretStr = Field(SecretStr(SANDBOX_KEY), description="The account's key for the Beijing region (sk-…).")
-    in_flight: int = Field(1, ge=1, le=1000, description="Generations at once; the vendor runs 1 for a new account.")
+    in_flight: int = Field(1, ge=1, le=10_000, description="Generations at once; the vendor runs 1 for a new account.")
     submit_per_second: float = Field(1.0, gt=0, description="Submissions a second; the vendor allows 1.")
     detect_per_second: float = Field(1.0, gt=0, description="Detections a second; the vendor allows 1.")
     detect_wait: float = Field(
