@@ -131,7 +131,7 @@ bring_up_to_date() { # bring_up_to_date LOCK
 
 compile() { # compile GROUP LOCK
     "$uv" pip compile --quiet --upgrade --universal --generate-hashes --no-annotate --no-header \
-        --python-version 3.11 --extra vision --group "$1" pyproject.toml -o "$2"
+        --python-version 3.11 --extra vision --extra oss --extra s3 --group "$1" pyproject.toml -o "$2"
 }
 
 lock() {

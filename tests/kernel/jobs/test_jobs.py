@@ -125,6 +125,31 @@ async def test_a_job_that_comes_back_later_holds_no_slot(shop: Shop) -> None:
     assert set(rounds.values()) == {3} and len(rounds) == 100
 
 
+async def test_no_more_jobs_run_than_there_are_slots(shop: Shop) -> None:
+    """The bell and the look at what is due share the slots; and a full house is refilled at once, not a second later."""
+    running, most, ran = 0, 0, 0
+
+    async def handler(job: Job) -> None:
+        nonlocal running, most, ran
+        running, ran = running + 1, ran + 1
+        most = max(most, running)
+        await asyncio.sleep(0.01)
+        running -= 1
+
+    for _ in range(40):
+        await shop.db.write(shop.jobs.enqueue, "t", {}, run_at=CLOCK.now())
+    unhurried = SETTINGS.model_copy(update={"concurrency": 4, "sweep_seconds": 20})
+    worker = Worker(shop.db, shop.bell, shop.jobs, CLOCK, [Task("t", handler)], [], unhurried)
+    work = asyncio.create_task(worker.run())
+    for _ in range(40):
+        await shop.db.write(shop.jobs.enqueue, "t", {})
+    await until(shop.done, 15)
+    worker.stop()
+    await work
+
+    assert (ran, most) == (80, 4)
+
+
 async def test_a_lost_workers_job_is_taken_over_and_its_late_result_refused(shop: Shop) -> None:
     """A worker that was paused past its lease cannot finish what another one has taken over (fencing)."""
     job_id = await shop.db.write(shop.jobs.enqueue, "t", {})

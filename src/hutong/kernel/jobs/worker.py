@@ -1,7 +1,8 @@
 """The worker: listens for the bell, claims jobs in SQL, runs them, and mends what other workers left behind.
 
-Four loops share one set of running jobs: `_listen` (doorbell), `_sweep` (due, forgotten and orphaned jobs; schedules),
-`_renew` (leases) and `_write` (outcomes, many in one transaction). Source: DESIGN §2.4, §2.13; reference/reliability.md §2.2.
+Five loops share one set of running jobs: `_listen` (doorbell), `_gather` (due and forgotten jobs), `_sweep` (orphaned jobs
+and schedules), `_renew` (leases) and `_write` (outcomes, many in one transaction).
+Source: DESIGN §2.4, §2.13; reference/reliability.md §2.2.
 """
 
 import asyncio
@@ -11,6 +12,10 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Select
 
 from hutong.kernel.db import Connection, Database
 from hutong.kernel.jobs import claims
@@ -39,6 +44,14 @@ class Running:
     job: Job
     task: Task
     run: "asyncio.Task[None] | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """How many jobs there was room for, and how many were taken."""
+
+    room: int
+    count: int
 
 
 @dataclass(slots=True)
@@ -80,21 +93,22 @@ class Worker:
         self._outcomes = Outcomes()
         self._written = asyncio.Event()
         self._room = asyncio.Event()
+        self._taking = asyncio.Lock()
         self._stopping = asyncio.Event()
         self._idle_since = 0.0
 
     async def run(self) -> None:
         """Work until `stop` is called, then finish or give back what is running."""
-        loops = [
-            asyncio.create_task(self._forever(loop)) for loop in (self._listen, self._sweep, self._renew, self._write)
-        ]
+        takers = [asyncio.create_task(self._forever(loop)) for loop in (self._listen, self._gather, self._sweep)]
+        keepers = [asyncio.create_task(self._forever(loop)) for loop in (self._renew, self._write)]
         _log.info("worker started", worker=self.name, tasks=sorted(self._tasks))
         try:
             await self._stopping.wait()
-            await end(*loops[:2])
+            async with self._taking:  # a job that is being claimed is started, and drained with the others
+                await end(*takers)
             await self._drain()
         finally:
-            await end(*loops)
+            await end(*takers, *keepers)
         await self._write_rest()
         _log.info("worker stopped", worker=self.name)
 
@@ -124,23 +138,39 @@ class Worker:
     async def _listen(self) -> None:
         free = await self._wait_for_room()
         ids, entries = await self._bell.listen(self.name, free, BLOCK_MS)
-        if ids:
-            self._start(await self._claim_rung(ids))
-            await self._bell.acknowledge(entries)
+        while ids:
+            taken = await self._take(partial(self._rung, ids))
+            ids = ids[taken.room :]
+        await self._bell.acknowledge(entries)
 
-    async def _claim_rung(self, ids: list[int]) -> list[Job]:
-        query = claims.by_ids(ids, self._tasks, self._clock.now())
-        return await self._db.write(claims.claim, query, self.name, self._settings.lease_seconds)
+    def _rung(self, ids: Sequence[int], room: int) -> Select[Any]:
+        return claims.by_ids(ids[:room], self._tasks, self._clock.now())
+
+    async def _gather(self) -> None:
+        """Take what is due but did not ring; while there is more of it than room, as soon as there is room again."""
+        taken = await self._take(lambda room: claims.due(self._tasks, self._clock.now(), room))
+        if taken.count < taken.room:
+            await asyncio.sleep(self._settings.sweep_seconds)
+
+    async def _take(self, query: Callable[[int], Select[Any]]) -> Taken:
+        """Claim and start jobs, one claim at a time, so that no more run than there are slots.
+
+        Args:
+            query: the jobs wanted, at most as many as it is given room for.
+        """
+        await self._wait_for_room()
+        async with self._taking:
+            room = self._free
+            wanted = query(room)
+            taken = await self._db.write(claims.claim, wanted, self.name, self._settings.lease_seconds) if room else []
+            self._start(taken)
+        return Taken(room, len(taken))
 
     async def _sweep(self) -> None:
         await asyncio.sleep(self._settings.sweep_seconds)
-        now = self._clock.now()
-        requeued, buried = await self._db.write(claims.recover, self._tasks, now)
+        requeued, buried = await self._db.write(claims.recover, self._tasks, self._clock.now())
         if requeued or buried:
             _log.warning("took over jobs of a lost worker", requeued=requeued, buried=buried)
-        if free := self._settings.concurrency - len(self._held):
-            query = claims.due(self._tasks, now, free)
-            self._start(await self._db.write(claims.claim, query, self.name, self._settings.lease_seconds))
         for schedule in self._schedules:
             await self._fire(schedule)
         await self._look_around()
@@ -169,11 +199,15 @@ class Worker:
         except StoreUnavailable:
             _log.debug("no store; stale entries stay until it is back")
 
+    @property
+    def _free(self) -> int:
+        return self._settings.concurrency - len(self._held)
+
     async def _wait_for_room(self) -> int:
-        while (free := self._settings.concurrency - len(self._held)) <= 0:
+        while not self._free:
             self._room.clear()
             await self._room.wait()
-        return free
+        return self._free
 
     # -- running them --------------------------------------------------------------------------------------------------
 
