@@ -6,21 +6,24 @@ from typing import Literal
 
 from hutong.providers.dashscope.sandbox.ports import Call
 
-Kind = Literal["delay", "fail", "hang", "lose", "answer", "key", "refuse"]
-"""delay, fail, hang: what happens to a new task; lose: the answer; answer, key: an error instead; refuse: a detect."""
+Kind = Literal["delay", "fail", "hang", "lose", "answer", "key", "refuse", "lie"]
+"""delay, fail, hang: what happens to a new task; lose: the answer; answer, key: an error instead; refuse: a detect; lie:
+an answer that is not true."""
+Moment = Call | Literal["result", "video"]
+"""When a fault may be taken: at a call, at the query of a task that has ended, at the download of a video."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """An armed mishap.
 
-    `on_call` is a `Call` or "any"; `remaining` counts the hits that are left (None: no end), `until_ms` is the time
+    `on_call` is a `Moment` or "any"; `remaining` counts the hits that are left (None: no end), `until_ms` is the time
     (milliseconds since 1970) at which it ends.
     """
 
     id: int
     kind: Kind
-    on_call: Call | Literal["any"]
+    on_call: Moment | Literal["any"]
     code: str | None
     seconds: float | None
     remaining: int | None
@@ -44,7 +47,7 @@ def arm(
     )
 
 
-def take(connection: sqlite3.Connection, kind: Kind, call: Call, now_ms: int) -> Fault | None:
+def take(connection: sqlite3.Connection, kind: Kind, call: Moment, now_ms: int) -> Fault | None:
     """The oldest armed fault of that kind for this call, used up by one."""
     row = connection.execute(
         "SELECT * FROM faults WHERE kind = ? AND on_call IN (?, 'any') AND (until_ms IS NULL OR until_ms > ?) "
