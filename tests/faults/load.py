@@ -60,6 +60,8 @@ class Crowd:
     surprises: Counter[str] = field(default_factory=Counter)
     refusals: Counter[int] = field(default_factory=Counter)
     users: set[int] = field(default_factory=set)
+    answers: Counter[int] = field(default_factory=Counter)
+    followed: list[int] = field(default_factory=list)
     create_seconds: list[tuple[float, float]] = field(default_factory=list)
     closing: bool = False
     _devices: int = 0
@@ -122,10 +124,9 @@ class Crowd:
         calls = [self._ask(lambda: phone.create(image_url, template, key)) for _ in range(twins)]
         replies = await asyncio.gather(*calls)
         self.create_seconds.append((begun, time.perf_counter() - start))
-        if len({(reply.code, str(reply.body.get("data"))) for reply in replies if reply.code == 0}) > 1:
-            ids = {reply.data["task_id"] for reply in replies if reply.code == 0}
-            if len(ids) > 1:
-                self.doubled.append(f"key {key} was answered with the tasks {sorted(ids)}")
+        ids = {reply.data["task_id"] for reply in replies if reply.code == 0}
+        if len(ids) > 1:
+            self.doubled.append(f"key {key} was answered with the tasks {sorted(ids)}")
         good = next((reply for reply in replies if reply.code == 0), None)
         if good is None:
             self.refusals[replies[0].code] += 1
@@ -146,6 +147,7 @@ class Crowd:
                 return
             if reply.data["status"] in {"completed", "failed"}:
                 promise.seen = reply.data["status"]
+                self.followed.append(promise.task_id)
                 return
             await asyncio.sleep(self.rng.uniform(0.2, 0.5))
         raise TimeoutError(f"task {promise.task_id} did not end")
@@ -174,7 +176,9 @@ class Crowd:
             except json.JSONDecodeError as wrong:
                 self.surprises[f"an answer that is no JSON: {wrong.doc[:60]!r}"] += 1
             else:
-                if (code := _code(reply)) in MINE:
+                code = _code(reply)
+                self.answers[code] += 1
+                if code in MINE:
                     return reply
                 if code not in CLEAN:
                     self.surprises[f"status {reply.status}: {str(reply.body)[:100]}"] += 1

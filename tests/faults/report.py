@@ -67,6 +67,11 @@ def complaints(outcome: Outcome) -> Iterable[str]:
             yield f"{kind}: and {len(lines) - SHOWN} more"
 
 
+def finding_line(finding: Finding) -> str:
+    """A scenario in one line."""
+    return f"{'[green]kept[/]' if finding.kept else '[red]BROKEN[/]'} {finding.name}: {finding.text}"
+
+
 def show(console: Console, run: Run, outcome: Outcome, findings: Sequence[Finding]) -> None:
     """Print it."""
     table = Table("", "", title=f"{run.database}, {run.store}, seed {run.seed}", show_header=False)
@@ -75,7 +80,7 @@ def show(console: Console, run: Run, outcome: Outcome, findings: Sequence[Findin
     console.print(table)
     console.print(reclaim_line(f"Jobs of killed workers taken over (lease {run.lease_seconds:g} s)", outcome.reclaims))
     for finding in findings:
-        console.print(f"{'[green]kept[/]' if finding.kept else '[red]BROKEN[/]'} {finding.name}: {finding.text}")
+        console.print(finding_line(finding), highlight=False)
     for line in complaints(outcome):
         console.print(f"[red]{line}[/]", highlight=False)
 

@@ -35,7 +35,7 @@ class Vendor:
     sandbox: Sandbox
     client: Client
     told: set[str] = field(default_factory=set)
-    latency: float = 0.0
+    latency: float = 0.15
 
     @property
     def url(self) -> str:
