@@ -206,7 +206,9 @@ def _check_vendor(remote: Sequence[Task], fleet: Fleet, rows: Rows, account: Acc
         known |= {event.note.removeprefix(REMOTE) for event in events if event.note.startswith(REMOTE)}
     most = EmojiSettings().submissions
     orders = Counter((task.image_path, task.driven_id) for task in remote)
-    account.doubled += [f"{path} {template} was ordered {n} times" for (path, template), n in orders.items() if n > most]
+    account.doubled += [
+        f"{path} {template} was ordered {n} times" for (path, template), n in orders.items() if n > most
+    ]
     for task in remote:
         if task.id in known:
             continue

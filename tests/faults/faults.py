@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import psutil
+from redis.exceptions import RedisError
 from sqlalchemy import Connection, select
 
 from faults.failpoints import FAILPOINTS
 from faults.fleet import GENERATION_SECONDS, Fleet
 from faults.reclaims import Reclaims
+from hutong.kernel.jobs.bell import FIELD, STREAM
 from hutong.kernel.jobs.tables import jobs
 from hutong.kernel.store import StoreUnavailable
 from hutong.kit.errors import HutongError
@@ -23,7 +25,8 @@ from support.servers import Redis
 FAILPOINT_SECONDS = 6.0
 """A failpoint that nobody came by for so long is taken back and does not count."""
 LET_GO_SECONDS = GENERATION_SECONDS + 5
-Strike = Callable[["Storm"], Awaitable[None]]
+Strike = Callable[["Storm"], Awaitable[bool]]
+"""Returns whether it struck: at times there is nothing to kill, for it is being started."""
 
 
 @dataclass(frozen=True)
@@ -55,16 +58,16 @@ class Storm:
         """Let one fault happen, and return its name."""
         possible = [fault for fault in FAULTS if fault.applies(self.fleet)]
         chosen = self.rng.choices(possible, [fault.weight for fault in possible])[0]
-        await chosen.strike(self)
-        if chosen.name != "failpoint":
+        if await chosen.strike(self) and chosen.name != "failpoint":  # those count when somebody comes by
             self.struck[chosen.name] += 1
         return chosen.name
 
-    def meanwhile(self, work: Awaitable[None]) -> None:
-        """Let something go on beside the next faults."""
+    def meanwhile(self, work: Awaitable[None]) -> bool:
+        """Let something go on beside the next faults. Always true: it struck."""
         task = asyncio.ensure_future(work)
         self._going_on.add(task)
         task.add_done_callback(self._going_on.discard)
+        return True
 
     async def let_go(self) -> None:
         """What hangs at the vendor goes on after a while, when it was given up here: the vendor's places are few."""
@@ -79,7 +82,7 @@ class Storm:
 
     async def pass_over(self) -> None:
         """Wait until nothing is frozen, cut or down any more, and take back what the vendor was told."""
-        await asyncio.gather(*self._going_on)
+        await asyncio.gather(*self._going_on)  # what failed meanwhile fails the run here
         await self.fleet.vendor.press("reset")
         await self._let_go(0)
 
@@ -92,38 +95,42 @@ def _victim(storm: Storm, kind: str) -> psutil.Process | None:
     return storm.rng.choice(found) if found else None
 
 
-async def _kill(kind: str, storm: Storm) -> None:
-    """kill -9; if nothing of the kind runs at this moment, it is being started, and dies of the next fault."""
+async def _kill(kind: str, storm: Storm) -> bool:
     begun = storm.fleet.now()
     victim = _victim(storm, kind)
     if victim is None:
-        return
+        return False
     with suppress(psutil.NoSuchProcess):
         victim.kill()
     if kind == "worker":
         await storm.reclaims.watch(victim.pid)
         storm.fleet.disrupted("worker", begun)
+    return True
 
 
-async def _freeze(kind: str, storm: Storm) -> None:
+async def _freeze(kind: str, storm: Storm) -> bool:
     """Longer than the lease: on waking up, the process believes that it still holds its jobs."""
     victim = _victim(storm, kind)
-    if victim is not None:
-        seconds = storm.fleet.lease_seconds * storm.rng.uniform(1.5, 3.0)
-        storm.meanwhile(storm.fleet.pause([victim], kind, seconds))
+    if victim is None:
+        return False
+    seconds = storm.fleet.lease_seconds * storm.rng.uniform(1.5, 3.0)
+    return storm.meanwhile(storm.fleet.pause([victim], kind, seconds))
 
 
-async def _power_loss(storm: Storm) -> None:
+async def _power_loss(storm: Storm) -> bool:
     begun = storm.fleet.now()
     storm.fleet.power_loss()
     storm.fleet.disrupted("worker", begun)
+    return True
 
 
-async def _failpoint(storm: Storm) -> None:
+async def _failpoint(storm: Storm) -> bool:
+    """Counts when a process comes by and dies."""
     name = storm.rng.choice(FAILPOINTS)
     if not storm.fleet.installation.is_armed(name):
         storm.fleet.installation.arm(name)
         storm.meanwhile(_until_reached(storm, name))
+    return False
 
 
 async def _until_reached(storm: Storm, name: str) -> None:
@@ -140,74 +147,79 @@ async def _until_reached(storm: Storm, name: str) -> None:
 # -- servers ------------------------------------------------------------------------------------------------------------
 
 
-async def _crash_database(storm: Storm) -> None:
-    storm.meanwhile(_noted(storm, "database", storm.fleet.database.crash(storm.fleet.database.servers[0])))
-
-
 async def _noted(storm: Storm, kind: str, work: Awaitable[None]) -> None:
     begun = storm.fleet.now()
     await work
     storm.fleet.disrupted(kind, begun)
 
 
-async def _freeze_database(storm: Storm) -> None:
+async def _crash_database(storm: Storm) -> bool:
+    return storm.meanwhile(_noted(storm, "database", storm.fleet.database.crash(storm.fleet.database.servers[0])))
+
+
+async def _freeze_database(storm: Storm) -> bool:
     place = storm.fleet.database
-    storm.meanwhile(_noted(storm, "database", place.pause(place.servers[0], storm.rng.uniform(0.5, 3.0))))
+    return storm.meanwhile(_noted(storm, "database", place.pause(place.servers[0], storm.rng.uniform(0.5, 3.0))))
 
 
-async def _cut_database(storm: Storm) -> None:
+async def _cut_database(storm: Storm) -> bool:
     assert storm.fleet.database.wire is not None
-    storm.meanwhile(_noted(storm, "database", storm.fleet.database.wire.cut(storm.rng.uniform(0.1, 2.0))))
+    return storm.meanwhile(_noted(storm, "database", storm.fleet.database.wire.cut(storm.rng.uniform(0.1, 2.0))))
 
 
-async def _mute_database(storm: Storm) -> None:
+async def _mute_database(storm: Storm) -> bool:
     assert storm.fleet.database.wire is not None
-    storm.meanwhile(_noted(storm, "database", storm.fleet.database.wire.mute(storm.rng.uniform(0.5, 3.0))))
+    return storm.meanwhile(_noted(storm, "database", storm.fleet.database.wire.mute(storm.rng.uniform(0.5, 3.0))))
 
 
-async def _crash_store(storm: Storm) -> None:
+async def _crash_store(storm: Storm) -> bool:
     place = storm.fleet.store
     if not place.servers:
-        await _kill("store", storm)
-        return
-    storm.meanwhile(place.crash(storm.rng.choice(list(place.servers)), storm.rng.uniform(0.0, 1.0)))
+        return await _kill("store", storm)
+    return storm.meanwhile(place.crash(storm.rng.choice(list(place.servers)), storm.rng.uniform(0.0, 1.0)))
 
 
-async def _freeze_store(storm: Storm) -> None:
+async def _freeze_store(storm: Storm) -> bool:
     place, seconds = storm.fleet.store, storm.rng.uniform(0.5, 4.0)
     if place.servers:
-        storm.meanwhile(place.pause(storm.rng.choice(list(place.servers)), seconds))
-    elif (victim := _victim(storm, "store")) is not None:
-        storm.meanwhile(storm.fleet.pause([victim], "store", seconds))
+        return storm.meanwhile(place.pause(storm.rng.choice(list(place.servers)), seconds))
+    victim = _victim(storm, "store")
+    return victim is not None and storm.meanwhile(storm.fleet.pause([victim], "store", seconds))
 
 
-async def _cut_store(storm: Storm) -> None:
+async def _cut_store(storm: Storm) -> bool:
     assert storm.fleet.store.wire is not None
-    storm.meanwhile(storm.fleet.store.wire.cut(storm.rng.uniform(0.2, 3.0)))
+    return storm.meanwhile(storm.fleet.store.wire.cut(storm.rng.uniform(0.2, 3.0)))
 
 
-async def _mute_store(storm: Storm) -> None:
+async def _mute_store(storm: Storm) -> bool:
     assert storm.fleet.store.wire is not None
-    storm.meanwhile(storm.fleet.store.wire.mute(storm.rng.uniform(0.5, 4.0)))
+    return storm.meanwhile(storm.fleet.store.wire.mute(storm.rng.uniform(0.5, 4.0)))
 
 
-async def _flush_store(storm: Storm) -> None:
+async def _flush_store(storm: Storm) -> bool:
     """All that the store knew is gone."""
     servers = [server for server in storm.fleet.store.servers if isinstance(server, Redis)]
-    with suppress(Exception):
+    try:
         for server in servers:
             await asyncio.to_thread(server.flush)
         if not servers:
             await storm.fleet.host.kernel.store.call("FLUSHALL")
+    except (RedisError, StoreUnavailable):
+        return False
+    return True
 
 
-async def _ring_again(storm: Storm) -> None:
+async def _ring_again(storm: Storm) -> bool:
     """Every job that there is rings twice more, in another order."""
-    with suppress(HutongError, StoreUnavailable):
+    try:
         ids = list(await storm.fleet.host.kernel.db.read(_job_ids)) * 2
         storm.rng.shuffle(ids)
         for job_id in ids[:100]:
-            await storm.fleet.host.kernel.store.append("{hutong:jobs}:bell", {"id": str(job_id)})
+            await storm.fleet.host.kernel.store.append(STREAM, {FIELD: str(job_id)})
+    except HutongError:
+        return False
+    return bool(ids)
 
 
 def _job_ids(conn: Connection) -> list[int]:
@@ -218,34 +230,33 @@ def _job_ids(conn: Connection) -> list[int]:
 
 
 def _press(button: str, **values: object) -> Strike:
-    async def strike(storm: Storm) -> None:
-        await storm.fleet.vendor.press(button, **values)
+    async def strike(storm: Storm) -> bool:
+        return await storm.fleet.vendor.press(button, **values)
 
     return strike
 
 
-async def _fail(storm: Storm) -> None:
-    await storm.fleet.vendor.press("fail", code=storm.rng.choice(FAIL_CODES), times=1)
+async def _fail(storm: Storm) -> bool:
+    return await storm.fleet.vendor.press("fail", code=storm.rng.choice(FAIL_CODES), times=1)
 
 
-async def _lie(storm: Storm) -> None:
-    await storm.fleet.vendor.press("lie", what=storm.rng.choice(LIES), times=1)
+async def _lie(storm: Storm) -> bool:
+    return await storm.fleet.vendor.press("lie", what=storm.rng.choice(LIES), times=1)
 
 
-async def _throttling_storm(storm: Storm) -> None:
-    await storm.fleet.vendor.press("throttle", seconds=storm.rng.uniform(0.5, 2.0), on="any")
+async def _throttling_storm(storm: Storm) -> bool:
+    return await storm.fleet.vendor.press("throttle", seconds=storm.rng.uniform(0.5, 2.0), on="any")
 
 
-async def _refuse_account(storm: Storm) -> None:
+async def _refuse_account(storm: Storm) -> bool:
     times = storm.rng.randint(1, 4)
-    await storm.fleet.vendor.press("refuse-key", code=storm.rng.choice(KEY_CODES), times=times)
+    return await storm.fleet.vendor.press("refuse-key", code=storm.rng.choice(KEY_CODES), times=times)
 
 
-async def _of_a_task(button: str, status: str, storm: Storm) -> None:
+async def _of_a_task(button: str, status: str, storm: Storm) -> bool:
     """A button that belongs to one task; the newest ones are the likeliest to be on their way."""
     found = [task for task in (await storm.fleet.vendor.tasks())[:12] if task.status == status]
-    if found:
-        await storm.fleet.vendor.press(button, task_id=storm.rng.choice(found).id)
+    return bool(found) and await storm.fleet.vendor.press(button, task_id=storm.rng.choice(found).id)
 
 
 def _has_database(fleet: Fleet) -> bool:

@@ -38,8 +38,12 @@ UNDER_FIRE: Mapping[str, str] = {
     **{f"HUTONG_LIMITS__{name}_PER_MINUTE": NEVER for name in ("IP", "USER")},
     **{f"HUTONG_EMOJI__{name}_PER_MINUTE": NEVER for name in ("LOGIN", "UPLOAD", "DETECT", "CREATE")},
 }
-KINDS = {"api": "serve", "worker": "worker", "store": "valkey-server"}
-WRAPPER = '#!/bin/sh\n# The embedded store, which cannot be started while the file "down" lies beside it.\n[ -e "$0.down" ] && exit 1\nexec {binary} "$@"\n'
+KINDS = {"api": "serve", "worker": "worker"}
+WRAPPER = """#!/bin/sh
+# The embedded store, which cannot be started while the file "down" lies beside it.
+[ -e "$0.down" ] && exit 1
+exec {binary} "$@"
+"""
 
 
 @dataclass(frozen=True)
@@ -131,7 +135,7 @@ class Fleet:
         found = []
         for process in {*own, *self.installation.children()}:
             with suppress(psutil.Error):
-                if process.status() != psutil.STATUS_ZOMBIE and _is(process.cmdline(), kind):
+                if process.status() != psutil.STATUS_ZOMBIE and _is(process, kind):
                     found.append(process)
         return sorted(found, key=lambda process: process.pid)
 
@@ -156,10 +160,10 @@ class Fleet:
         return self.installation.data / "store.sh.down"
 
 
-def _is(command: list[str], kind: str) -> bool:
-    words = command[:12]
-    if kind == "store":
-        return bool(words) and Path(words[0]).name in {"valkey-server", "redis-server"}
+def _is(process: psutil.Process, kind: str) -> bool:
+    if kind == "store":  # it rewrites its command line
+        return process.name() in {"valkey-server", "redis-server"}
+    words = process.cmdline()[:12]
     return "hutong" in words and KINDS[kind] in words and "up" not in words
 
 
@@ -225,7 +229,7 @@ async def fleet_on(
 async def _first_start(fleet: Fleet) -> None:
     """The schema is made by `up`; the others would refuse to start before."""
     end = time.monotonic() + 60
-    while not fleet.running("api"):  # noqa: ASYNC110 - another process cannot set an event here
+    while not fleet.running("api"):
         assert time.monotonic() < end, fleet.installation.log()
         await asyncio.sleep(0.1)
 

@@ -167,7 +167,10 @@ def _mishaps() -> list[tuple[str, Mapping[str, object]]]:
     found += [("refuse-picture", {"code": code}) for code in PICTURE_CODES]
     found += [("hang", {}), ("delay", {"seconds": 2}), ("lose-answer", {}), ("lose-answer", {"times": 2})]
     found += [("lose-query", {"times": 3}), ("throttle", {"seconds": 2}), ("throttle", {"times": 20, "on": "query"})]
-    found += [("break", {"code": "InternalError", "times": 10}), ("break", {"code": "ModelUnavailable", "on": "create"})]
+    found += [
+        ("break", {"code": "InternalError", "times": 10}),
+        ("break", {"code": "ModelUnavailable", "on": "create"}),
+    ]
     return found
 
 

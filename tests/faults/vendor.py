@@ -42,11 +42,12 @@ class Vendor:
         """What Hutong is told as the vendor's address."""
         return f"{self.base}{SANDBOX_PATH}/api/v1"
 
-    async def press(self, button: str, **values: Any) -> None:
-        """A button of the sandbox's page."""
+    async def press(self, button: str, **values: Any) -> bool:
+        """A button of the sandbox's page; False when the task it is for has moved on meanwhile."""
         url = f"{self.base}{SANDBOX_PATH}/control/{button}"
         async with self.client.post(url, json=values, headers={"Accept": "application/json"}) as answer:
-            assert answer.status in {200, 409}, await answer.text()  # 409: the task has moved on meanwhile
+            assert answer.status in {200, 409}, await answer.text()
+            return answer.status == 200
 
     async def tasks(self) -> Sequence[Task]:
         """Every generation ever accepted, the newest first."""

@@ -21,6 +21,8 @@ from hutong.kernel.store.pipe import Argument, HotLane, Pipe
 from hutong.kit.errors import Unavailable
 
 CONNECT_SECONDS = 2.0
+SILENCE_SECONDS = 5.0
+"""Longer than any blocking read: a connection that is silent for so long is dead, whatever TCP believes."""
 _AWAY = ("LOADING", "READONLY", "MISCONF", "OOM", "MASTERDOWN", "CLUSTERDOWN", "BUSY ", "NOAUTH", "WRONGPASS")
 """Replies of a store that is there but cannot serve."""
 _LOST = (OSError, TimeoutError, hiredis.HiredisError, RedisError)
@@ -99,7 +101,11 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self._redis: redis.Redis = redis.Redis.from_url(
-            url, socket_connect_timeout=CONNECT_SECONDS, health_check_interval=15, max_connections=64
+            url,
+            socket_connect_timeout=CONNECT_SECONDS,
+            socket_timeout=SILENCE_SECONDS,
+            health_check_interval=15,
+            max_connections=64,
         )
         self._lane = HotLane(Address.parse(url).open_pipe)
 

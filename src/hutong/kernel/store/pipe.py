@@ -79,14 +79,20 @@ class Pipe(asyncio.Protocol):
 class HotLane:
     """A `Pipe` that connects on first use and again after it broke.
 
+    A store that was silent is left alone for a moment: every request asks it several times, and would wait each time.
+
     Args:
         connect: opens a new authenticated `Pipe`.
         timeout: seconds after which a call counts as lost and the connection is dropped.
+        rest: seconds for which calls fail at once after one was lost so; then one call tries, and the others do not
+            wait for it.
     """
 
-    def __init__(self, connect: Callable[[], Any], timeout: float = 2.0) -> None:
+    def __init__(self, connect: Callable[[], Any], timeout: float = 2.0, rest: float = 1.0) -> None:
         self._connect = connect
         self._timeout = timeout
+        self._rest = rest
+        self._resting_until = 0.0
         self._pipe: Pipe | None = None
         self._opening: asyncio.Task[Pipe] | None = None
 
@@ -97,6 +103,23 @@ class HotLane:
             ConnectionError, TimeoutError: the store did not answer.
             hiredis.ReplyError: the store refused the command.
         """
+        now = asyncio.get_running_loop().time()
+        if now < self._resting_until:
+            raise ConnectionLost("the store was silent a moment ago")
+        if self._resting_until:
+            self._resting_until = now + self._timeout + self._rest
+        try:
+            reply = await self._ask(*command)
+        except TimeoutError:
+            self._be_patient()
+            raise
+        except hiredis.ReplyError:
+            self._resting_until = 0.0
+            raise
+        self._resting_until = 0.0
+        return reply
+
+    async def _ask(self, *command: Argument) -> Any:
         pipe = self._pipe
         if pipe is None or not pipe.open:
             pipe = await self._reopen()
@@ -107,10 +130,13 @@ class HotLane:
         finally:
             handle.cancel()
 
-    @staticmethod
-    def _give_up(pipe: Pipe) -> None:
+    def _give_up(self, pipe: Pipe) -> None:
         """A reply is overdue: replies come in order, so nothing behind it will come either."""
+        self._be_patient()
         pipe.close()
+
+    def _be_patient(self) -> None:
+        self._resting_until = asyncio.get_running_loop().time() + self._rest
 
     async def _reopen(self) -> Pipe:
         if self._opening is None:
