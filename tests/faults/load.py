@@ -68,9 +68,9 @@ class Crowd:
     _customers: list["asyncio.Task[None]"] = field(default_factory=list)
 
     def open(self, customers: int) -> None:
-        """Let so many customers in."""
+        """Let so many more customers in."""
         self.closing = False
-        self._customers = [asyncio.create_task(self._customer()) for _ in range(customers)]
+        self._customers += [asyncio.create_task(self._customer()) for _ in range(customers)]
 
     async def close(self) -> None:
         """Let nobody begin anything new, and wait until everybody got what they were waiting for."""

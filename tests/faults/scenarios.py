@@ -132,6 +132,7 @@ async def disk_full(ground: Ground) -> Finding:
             await asyncio.sleep(3.0)
             refused_before = crowd.answers[503001]
             with disk.full(fleet):
+                crowd.open(CUSTOMERS)  # newcomers have to write; the others may happen to read only
                 await asyncio.sleep(ground.seconds)
             refused = crowd.answers[503001] - refused_before
             account = await settled_account(fleet, crowd)
