@@ -82,7 +82,7 @@ async def vendor_open(folder: Path, **limits: float) -> AsyncIterator[Vendor]:
     """A sandbox on a free port that keeps its state in `folder`."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         base = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        settings = SandboxSettings(folder=folder, public_url=base + SANDBOX_PATH, **{**LIMITS, **limits})  # type: ignore[arg-type]
+        settings = SandboxSettings(folder=folder, public_url=base + SANDBOX_PATH, **{**LIMITS, **limits})
         app = create_sandbox(settings, WidthVision())
         found: list[Vendor] = []
         host = Starlette(routes=[Mount(SANDBOX_PATH, _listened(app, found))])
