@@ -25,6 +25,7 @@ from support.stand import Phone, until
 
 PORTRAIT = Path(__file__).parents[2] / "src/hutong/apps/emoji/assets/portrait.jpg"
 START_SECONDS = 30.0
+STORES = ("valkey-server", "redis-server")
 QUICK: Mapping[str, str] = {
     "HUTONG_ENV": "test",
     "HUTONG_JOBS__LEASE_SECONDS": "1",
@@ -121,10 +122,10 @@ class Installation:
         return found
 
     def child(self, word: str) -> psutil.Process:
-        """The running process whose command line holds `word` (`worker`, `serve`, `valkey-server`)."""
+        """The running process whose command line holds `word` (`worker`, `serve`), or the embedded `store`."""
         for process in self.children():
             with suppress(psutil.Error):
-                if any(part == word or part.endswith(f"/{word}") for part in process.cmdline()[:12]):
+                if process.name() in STORES if word == "store" else word in process.cmdline()[:12]:
                     return process
         raise LookupError(f"no process called {word!r} runs; see {self.data / 'test.log'}")
 
