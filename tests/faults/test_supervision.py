@@ -49,6 +49,7 @@ async def test_a_child_that_dies_is_started_again_and_work_goes_on(caller: Calle
         successor = wait_until(lambda: find(caller.installation, name), 20, what=name)  # noqa: B023 - called now
 
         assert task["status"] == "completed"
+        assert successor is not None
         assert successor.pid != victim.pid
     await caller.answers()
     assert len(await caller.remote_tasks()) == len(CHILDREN)
@@ -74,7 +75,7 @@ async def test_no_child_outlives_a_parent_that_is_killed(caller: Caller) -> None
 async def test_only_this_user_can_open_the_store(caller: Caller) -> None:
     """A unix socket with mode 0700 in a folder with mode 0700, and no TCP port."""
     store = caller.installation.child("store")
-    socket = next(Path(item.laddr) for item in store.net_connections("unix") if item.laddr)
+    socket = next(Path(str(item.laddr)) for item in store.net_connections("unix") if item.laddr)
 
     assert stat.S_IMODE(socket.stat().st_mode) == 0o700
     assert stat.S_IMODE(socket.parent.stat().st_mode) == 0o700

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from hutong.apps.emoji.app import SPEC as EMOJI
 from hutong.host.housekeeping import kernel_work
 from hutong.host.settings import Settings
-from hutong.kernel.assembly import AppSpec, Kernel, Work
+from hutong.kernel.assembly import AppSpec, Kernel, Work, joined
 from hutong.kernel.config import Documents, FolderSource
 from hutong.kernel.credits import Wallet
 from hutong.kernel.db import Database, open_database
@@ -79,7 +79,7 @@ class Host:
             documents=documents,
             mounted_at=mounted_at,
         )
-        self.work = _joined(
+        self.work = joined(
             [kernel_work(self.kernel, self.all_work), *(spec.create_work(self.kernel) for spec in self.specs)]
         )
 
@@ -148,15 +148,6 @@ def _health(db: Database, store: Store) -> HealthRegistry:
     health.register("database", db.ping)
     health.register("redis", store.ping, required=False)
     return health
-
-
-def _joined(parts: Sequence[Work]) -> Work:
-    return Work(
-        tasks=[task for part in parts for task in part.tasks],
-        schedules=[schedule for part in parts for schedule in part.schedules],
-        invariants=[invariant for part in parts for invariant in part.invariants],
-        hold_resolvers={name: resolver for part in parts for name, resolver in part.hold_resolvers.items()},
-    )
 
 
 def check_apps(names: Sequence[str]) -> None:
