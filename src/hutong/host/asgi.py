@@ -114,7 +114,7 @@ class HostApp:
             render=render,
             address=kernel.address,
             limiter=kernel.limiter,
-            per_ip=Limit("ip", settings.limits.ip_per_minute),
+            per_ip=Limit(f"ip.{name}", settings.limits.ip_per_minute),
             max_body=body,
             larger=larger,
         )

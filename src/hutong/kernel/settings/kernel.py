@@ -64,7 +64,7 @@ class LimitsSettings(Section):
     enabled: bool = Field(
         True, description="Whether requests are limited; off only behind a gateway that limits already."
     )
-    ip_per_minute: int = Field(3_000, ge=1, description="Requests of one address a minute, all kinds together.")
+    ip_per_minute: int = Field(3_000, ge=1, description="Requests of one address to one app, or for files, a minute.")
     user_per_minute: int = Field(
         1_200, ge=1, description="Requests of one signed-in user a minute, all kinds together."
     )
