@@ -20,7 +20,7 @@ from PIL import Image
 
 from hutong.host.wiring import SANDBOX_PATH
 from support.http import Client, http_client
-from support.processes import free_port
+from support.processes import TETHER, free_port
 from support.stand import Phone, until
 
 PORTRAIT = Path(__file__).parents[2] / "src/hutong/apps/emoji/assets/portrait.jpg"
@@ -90,11 +90,12 @@ class Installation:
         return {**os.environ, **QUICK, **own, **self.environment}
 
     def start(self, *arguments: str) -> "subprocess.Popen[bytes]":
-        """Start `hutong <arguments>`; what it says goes to `<data>/test.log`."""
+        """Start `hutong <arguments>`, to end with the tests; what it says goes to `<data>/test.log`."""
         self.data.mkdir(parents=True, exist_ok=True)
+        tied = [sys.executable, "-I", "-S", str(TETHER), str(os.getpid()), "-1", "-1", str(int(signal.SIGKILL))]
         with (self.data / "test.log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "hutong", *arguments],
+                [*tied, sys.executable, "-m", "hutong", *arguments],
                 env=self._variables(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
