@@ -11,28 +11,18 @@ import uvicorn
 from prometheus_client import start_http_server
 
 from hutong.host.asgi import HostApp
+from hutong.host.draining import DrainingServer
 from hutong.host.settings import Settings
 from hutong.host.wiring import Host
 from hutong.kernel.observability import logs
-from hutong.kernel.observability.health import HealthRegistry
 
 BACKLOG = 2048
-
-
-class _Server(uvicorn.Server):
-    """uvicorn's server, which says that it drains before it stops taking connections."""
-
-    def __init__(self, config: uvicorn.Config, health: HealthRegistry) -> None:
-        super().__init__(config)
-        self._health = health
-
-    def handle_exit(self, sig: int, frame: Any) -> None:
-        self._health.draining = True
-        super().handle_exit(sig, frame)
+KEEP_ALIVE_SECONDS = 75
+"""How long an idle connection is kept; a load balancer in front must let go of its own earlier."""
 
 
 def serve(settings: Settings, apps: Sequence[str], host: str, port: int) -> None:
-    """Serve the apps until SIGTERM or SIGINT, then let running requests finish.
+    """Serve the apps until SIGTERM or SIGINT, then drain (see `hutong.host.draining`).
 
     Args:
         settings: of this process.
@@ -44,7 +34,7 @@ def serve(settings: Settings, apps: Sequence[str], host: str, port: int) -> None
     """
     logs.configure(settings.log.level, settings.log.format, process="api")
     street = Host(settings, apps, alone=len(apps) == 1)
-    with listening_socket(host, port) as listener:
+    with bound_socket(host, port) as listener:
         config = uvicorn.Config(
             HostApp(street),
             log_config=None,
@@ -54,14 +44,19 @@ def serve(settings: Settings, apps: Sequence[str], host: str, port: int) -> None
             http="httptools",
             ws="none",
             lifespan="on",
-            timeout_keep_alive=75,
+            backlog=BACKLOG,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=int(settings.http.drain_seconds),
         )
-        _Server(config, street.kernel.health).run(sockets=[listener])
+        DrainingServer(config, street.kernel.health, settings.http.notice_seconds).run(sockets=[listener])
 
 
-def listening_socket(host: str, port: int) -> socket.socket:
-    """A socket that listens; made here so that a taken port is found before anything starts."""
+def bound_socket(host: str, port: int) -> socket.socket:
+    """A socket with an address; made here so that a taken port is found before anything starts.
+
+    It listens only once the app can answer: a load balancer that is refused takes the next server at once, while one
+    that is let in would wait for the start.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -70,7 +65,6 @@ def listening_socket(host: str, port: int) -> socket.socket:
     except OSError:
         listener.close()
         raise
-    listener.listen(BACKLOG)
     return listener
 
 

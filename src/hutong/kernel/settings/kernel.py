@@ -50,8 +50,14 @@ class HttpSettings(Section):
         default_factory=list,
         description="Networks (CIDR) of proxies whose X-Forwarded-For is believed; none by default.",
     )
+    notice_seconds: float = Field(
+        0.0,
+        ge=0,
+        description="Seconds after SIGTERM in which everything is still served, for the load balancer to notice; longer than"
+        " it keeps an idle connection.",
+    )
     drain_seconds: float = Field(
-        20.0, ge=0, description="Seconds that running requests may take to finish after SIGTERM."
+        20.0, ge=0, description="Seconds that running requests may take to finish after SIGTERM and the notice."
     )
     key_lease_seconds: float = Field(
         10.0, gt=0, description="Seconds after which an Idempotency-Key whose request died may be used again."
