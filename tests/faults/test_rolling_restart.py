@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import io
 import os
 import subprocess
 from collections import Counter
@@ -161,7 +162,8 @@ async def test_what_is_too_large_is_refused_in_the_apps_own_words(street: Street
     async with http_client() as client:
         await street.start(client, street.ports[0])
         phone = await Phone(client, street.front.url).login("too-large")
-        body = await phone.call("POST", "/auth/login", json={"device_id": "x" * 1_500_000})
+        json = {"data": io.BytesIO(b'"' + b"x" * 1_500_000 + b'"'), "headers": {"Content-Type": "application/json"}}
+        body = await phone.call("POST", "/auth/login", **json)
         picture = await phone.upload(b"x" * (10 * 1024 * 1024 + 200_000))
 
     assert [(reply.status, reply.code) for reply in (body, picture)] == [(413, 413001)] * 2
