@@ -126,7 +126,7 @@ async def test_no_request_fails_while_processes_restart_in_turn(street: Street) 
         clients = [asyncio.create_task(load.client(number)) for number in range(CLIENTS)]
         statuses, during = [], []
         turns = count()
-        while len(statuses) < RESTARTS or load.answers.total() < REQUESTS and not load.failures:
+        while len(statuses) < RESTARTS or (load.answers.total() < REQUESTS and not load.failures):
             before = load.answers.total()
             statuses.append(await street.restart(operator, street.ports[next(turns) % 2]))
             during.append(load.answers.total() - before)

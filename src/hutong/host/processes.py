@@ -40,6 +40,7 @@ def serve(settings: Settings, apps: Sequence[str], host: str, port: int) -> None
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # uvicorn would believe anybody on this machine; see kernel.http.addresses
             loop="uvloop",
             http="httptools",
             ws="none",
