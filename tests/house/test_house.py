@@ -71,7 +71,11 @@ def test_nothing_is_left_to_be_done(path: Path) -> None:
 # Lock files and continuous integration
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+LOCKS = ["requirements.lock", "requirements-dev.lock"]
+LOCKS += [path.relative_to(ROOT).as_posix() for path in sorted(ROOT.glob("benchmarks/peers/*.in"))]
+
+
+@pytest.mark.parametrize("name", [name.replace(".in", ".lock") for name in LOCKS])
 def test_lock_files_name_no_host(name: str) -> None:
     text = (ROOT / name).read_text("utf-8")
 
