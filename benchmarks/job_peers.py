@@ -106,9 +106,10 @@ async def _peer(name: str, python: Path, store: Redis, size: int) -> AsyncIterat
 
 @asynccontextmanager
 async def _started(name: str, python: Path, role: str, store: Redis, size: int) -> AsyncIterator[_Program]:
-    pipes = {"stdin": asyncio.subprocess.PIPE, "stdout": asyncio.subprocess.PIPE}
     words = [str(PEERS / f"{name}_jobs.py"), role, store.url, str(size)]
-    process = await asyncio.create_subprocess_exec(python, *words, cwd=store.folder, **pipes)
+    process = await asyncio.create_subprocess_exec(
+        python, *words, cwd=store.folder, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
     program = _Program(process)
     try:
         await program.says("ready", READY_SECONDS)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import psutil
 from sqlalchemy import Connection, text
 
 from benchmarks import servers
@@ -87,7 +88,7 @@ def _count(conn: Connection, statement: object) -> int:
 
 
 @asynccontextmanager
-async def _worker(settings: Settings, role: str) -> AsyncIterator[servers.psutil.Process]:
+async def _worker(settings: Settings, role: str) -> AsyncIterator[psutil.Process]:
     words = ["-m", "benchmarks.reclaim", role, settings.database_url, settings.store_url]
     async with servers.process(words, {}, says="ready") as process:
         yield process

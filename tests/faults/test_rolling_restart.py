@@ -124,7 +124,8 @@ async def test_no_request_fails_while_processes_restart_in_turn(street: Street) 
         await asyncio.gather(*(street.start(operator, port) for port in street.ports))
         load = Load(street.front.url)
         clients = [asyncio.create_task(load.client(number)) for number in range(CLIENTS)]
-        statuses, during = [], []
+        statuses: list[int] = []
+        during: list[int] = []
         turns = count()
         while len(statuses) < RESTARTS or (load.answers.total() < REQUESTS and not load.failures):
             before = load.answers.total()
@@ -162,8 +163,8 @@ async def test_what_is_too_large_is_refused_in_the_apps_own_words(street: Street
     async with http_client() as client:
         await street.start(client, street.ports[0])
         phone = await Phone(client, street.front.url).login("too-large")
-        json = {"data": io.BytesIO(b'"' + b"x" * 1_500_000 + b'"'), "headers": {"Content-Type": "application/json"}}
-        body = await phone.call("POST", "/auth/login", **json)
+        long = io.BytesIO(b'"' + b"x" * 1_500_000 + b'"')
+        body = await phone.call("POST", "/auth/login", data=long, headers={"Content-Type": "application/json"})
         picture = await phone.upload(b"x" * (10 * 1024 * 1024 + 200_000))
 
     assert [(reply.status, reply.code) for reply in (body, picture)] == [(413, 413001)] * 2
