@@ -1,4 +1,4 @@
-"""Buckets for tests: the OSS sandbox with the vendor's client, both on loopback."""
+"""Buckets for tests: the OSS sandbox with the vendor's client, and a SeaweedFS for S3, all on loopback."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -13,7 +14,9 @@ from hutong.kit.clock import Clock
 from hutong.providers.oss.client import OssStorage
 from hutong.providers.oss.sandbox import Key, OssSandboxSettings, create_sandbox
 from hutong.providers.oss.settings import OssSettings
+from hutong.providers.s3.settings import S3Settings
 from support.http import serving
+from support.seaweed import BUCKET, KEY_ID, SECRET, Seaweed
 
 REGION = "cn-beijing"
 
@@ -45,3 +48,10 @@ async def oss_bench(folder: Path, clock: Clock, **settings: Any) -> AsyncIterato
         finally:
             await storage.close()
             await sandbox.state.sandbox.close()
+
+
+def s3_settings(server: Seaweed, **settings: Any) -> S3Settings:
+    """How to reach the bucket of a private SeaweedFS."""
+    return S3Settings(
+        endpoint=server.url, bucket=BUCKET, access_key_id=KEY_ID, secret_access_key=SecretStr(SECRET), **settings
+    )
