@@ -61,7 +61,7 @@ class Seaweed(Server):
 
     def _is_ready(self) -> bool:
         with contextlib.suppress(OSError, http.client.HTTPException):
-            return self._refuses_strangers()
+            return self._refuses_strangers() and self._has_bucket()
         return False
 
     def _refuses_strangers(self) -> bool:
@@ -71,6 +71,12 @@ class Seaweed(Server):
         with volumes, contextlib.closing(gateway):
             gateway.request("GET", f"/{BUCKET}/x")
             return gateway.getresponse().status in {403, 404}
+
+    def _has_bucket(self) -> bool:
+        """A bucket is a folder of the file system behind the gateway."""
+        with contextlib.closing(http.client.HTTPConnection(HOST, self._ports["filer.port"], timeout=2)) as filer:
+            filer.request("POST", f"/buckets/{BUCKET}/")
+            return filer.getresponse().status == 201
 
 
 @contextlib.contextmanager
