@@ -87,6 +87,14 @@ class JobsSettings(Section):
     drain_seconds: float = Field(25.0, ge=0, description="Seconds that running jobs may take to finish after SIGTERM.")
 
 
+class FilesSettings(Section):
+    """Object storage."""
+
+    storage: Literal["disk", "oss", "s3"] = Field(
+        "disk", description="Where objects lie: the data folder, a bucket of Aliyun OSS, or one of S3 or its like."
+    )
+
+
 class DatabaseSettings(Section):
     """Connections to PostgreSQL; SQLite has one writer and `readers` reader threads."""
 
@@ -138,6 +146,7 @@ class KernelSettings(BaseSettings):
     limits: LimitsSettings = LimitsSettings()
     jobs: JobsSettings = JobsSettings()
     database: DatabaseSettings = DatabaseSettings()
+    files: FilesSettings = FilesSettings()
 
     @classmethod
     def settings_customise_sources(
