@@ -7,6 +7,7 @@ from pydantic_settings import SettingsError
 
 from hutong.apps.emoji.settings import EmojiSettings
 from hutong.kernel.settings import KernelSettings, Section, SettingsRefused
+from hutong.kernel.store import Address
 from hutong.providers.dashscope.settings import SANDBOX_KEY, DashScopeSettings
 
 
@@ -55,8 +56,17 @@ def load_settings(**overrides: Any) -> Settings:
         raise SettingsRefused(_explain(error)) from error
     except SettingsError as error:
         raise SettingsRefused(str(error)) from error
+    _check_store(settings)
     _check_production(settings)
     return settings
+
+
+def _check_store(settings: Settings) -> None:
+    try:
+        if settings.store_url:
+            Address.parse(settings.store_url)
+    except ValueError as error:
+        raise SettingsRefused(f"HUTONG_STORE_URL: {error}") from error
 
 
 def _check_production(settings: Settings) -> None:

@@ -21,6 +21,7 @@ from hutong.kernel.store.embedded import find_binary
 
 console = Console()
 Check = Callable[[], str]
+PROBES = 16
 
 
 def doctor(
@@ -90,6 +91,8 @@ def _store(settings: Settings) -> str:
         host = Host(settings)
         try:
             await host.kernel.store.ping()
+            # A cluster's node that is taken for a single server answers a ping, but not for keys all over the slots.
+            await asyncio.gather(*(host.kernel.store.get(f"doctor:{{{number}}}") for number in range(PROBES)))
         finally:
             await host.kernel.store.close()
             await host.kernel.db.close()
