@@ -37,6 +37,11 @@ class Redis(Server):
         return f"redis://{HOST}:{self.port}/0"
 
     @property
+    def store_url(self) -> str:
+        """The address for Hutong."""
+        return self.url
+
+    @property
     def unix_url(self) -> str:
         """The address over the unix socket."""
         return f"unix://{self.socket}?db=0"
@@ -94,7 +99,7 @@ class RedisCluster:
         return self.nodes[0].url
 
     @property
-    def cluster_url(self) -> str:
+    def store_url(self) -> str:
         """The address for Hutong."""
         return f"redis+cluster://{','.join(f'{HOST}:{node.port}' for node in self.nodes)}"
 

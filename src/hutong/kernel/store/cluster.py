@@ -97,9 +97,15 @@ class ClusterLane:
 
 
 def key_of(command: Sequence[Argument]) -> bytes:
-    """The first key of a command; all others must lie in the same slot."""
+    """The first key of a command; all others must lie in the same slot.
+
+    Raises:
+        ValueError: it has none, so that no node is the right one.
+    """
     name = str(command[0])
     at = command.index("STREAMS") + 1 if name == "XREADGROUP" else KEY_AT.get(name, 1)
+    if len(command) <= at:
+        raise ValueError(f"{name} names no key, and a cluster has no other way to find its node")
     key = command[at]
     return key if isinstance(key, bytes) else str(key).encode()
 
