@@ -28,6 +28,7 @@ class Redis(Server):
         self._binary = binary or find(REDIS)
         self._cluster = cluster
         self._durable = durable
+        self.node_timeout_ms = NODE_TIMEOUT_MS
         self.bus_port = free_port()
         self.socket = folder / "s"
 
@@ -74,7 +75,7 @@ class Redis(Server):
         if self._cluster:
             words += ["--cluster-enabled", "yes", "--cluster-port", str(self.bus_port)]
             # Also how long an introduction may take before it is forgotten; a busy machine needs the time.
-            words += ["--cluster-node-timeout", str(NODE_TIMEOUT_MS)]
+            words += ["--cluster-node-timeout", str(self.node_timeout_ms)]
         return [self._binary, *words]
 
     def _is_ready(self) -> bool:
@@ -115,6 +116,7 @@ class RedisCluster:
                 client.execute_command("CLUSTER MEET", HOST, first.port, first.bus_port)
         wait_until(self.is_whole, CLUSTER_SECONDS, every=0.02, what="every node calls the cluster whole")
         for node in self._all:
+            node.node_timeout_ms = node_timeout_ms
             with node.client() as client:
                 client.config_set("cluster-node-timeout", node_timeout_ms)
         for master, replica in zip(self.nodes, self.replicas, strict=False):
@@ -128,6 +130,15 @@ class RedisCluster:
         """Remove every key of every master."""
         for node in self.nodes:
             node.flush()
+
+    def owner(self, slot: int) -> Redis:
+        """The node that serves a slot, as the first node that runs knows."""
+        for asked in self._all:
+            with contextlib.suppress(ConnectionError, FileNotFoundError), asked.client() as client:
+                for first, last, master, *_ in client.execute_command("CLUSTER SLOTS"):
+                    if first <= slot <= last:
+                        return next(node for node in self._all if node.port == master[1])
+        raise LookupError(f"nobody serves slot {slot}")
 
     def open_slot(self, slot: int, source: Redis, target: Redis) -> None:
         """Begin to move a slot: its missing keys are asked for at `target`."""
@@ -151,11 +162,20 @@ class RedisCluster:
                 client.execute_command("CLUSTER SETSLOT", slot, "NODE", owner)
 
     def move_slot(self, slot: int, source: Redis, target: Redis) -> None:
-        """Move a slot with its keys, as `redis-cli --cluster reshard` does."""
+        """Move a slot with its keys, one by one, as `redis-cli --cluster reshard` does."""
         self.open_slot(slot, source, target)
         while self.move_key(slot, source, target):
             pass
         self.give_slot(slot, source, target)
+
+    def take_back(self, old: Redis, heir: Redis) -> None:
+        """Let a master that came back as a replica of its heir take over from it."""
+        with old.client() as client:
+            wait_until(
+                lambda: client.info("replication").get("master_link_status") == "up", CLUSTER_SECONDS, what="it follows"
+            )
+            client.execute_command("CLUSTER FAILOVER")
+            wait_until(lambda: client.info("replication")["role"] == "master", CLUSTER_SECONDS, what="it leads again")
 
     @property
     def _all(self) -> Sequence[Redis]:
