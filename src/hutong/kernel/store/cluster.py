@@ -18,7 +18,7 @@ from hutong.kernel.store.topology import SLOTS, Topology
 POINTERS = ("MOVED ", "ASK ", "TRYAGAIN")
 PAUSES = (0.0, 0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
 """Seconds before each new try: a slot that moved costs none, one whose keys are just on their way a few milliseconds."""
-KEY_AT = {"EVAL": 3, "EVALSHA": 3, "XGROUP": 2}
+KEY_AT = {"EVAL": 3, "EVALSHA": 3, "XGROUP": 2, "XINFO": 2}
 """Where the first key stands in a command; behind its name in all others."""
 
 
