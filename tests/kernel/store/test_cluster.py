@@ -16,6 +16,7 @@ from hutong.kernel.store.cluster import slot_of
 from support.servers import Redis, RedisCluster, redis, redis_cluster
 from support.stand import until
 
+STREAM = "{bell}"
 TAGS = [f"{{{number}}}" for number in range(60)]
 pytestmark = pytest.mark.server
 
@@ -218,11 +219,13 @@ async def test_a_single_server_is_not_taken_for_a_cluster() -> None:
 async def test_every_node_is_given_the_password() -> None:
     with redis(cluster=True) as server:
         with server.client() as client:
-            client.execute_command("ACL SETUSER hutong on >p@ss ~* +@all")
+            data, cluster = "+@read +@write +@stream +@scripting +ping", "+asking +cluster|slots +cluster|info"
+            client.execute_command(f"ACL SETUSER hutong on >p@ss ~* {data} {cluster}")
             client.execute_command("ACL SETUSER default off")
         hosts = f"127.0.0.1:{server.port}"
         known, unknown = Store(f"redis+cluster://hutong:p%40ss@{hosts}"), Store(f"redis+cluster://hutong:x@{hosts}")
-        await known.put("k", "v", seconds=9)
+        assert await known.run(HIT, ["{k}:1", "{k}:2"], [1000]) == [1, 0]
+        assert await known.read_group(STREAM, "g", "c", count=1, block_ms=1) == []
         await known.ping()
         await _is_unavailable(unknown.ping)
         await known.close()
