@@ -7,6 +7,7 @@ from pydantic_settings import SettingsError
 
 from hutong.apps.emoji.settings import EmojiSettings
 from hutong.kernel.settings import KernelSettings, Section, SettingsRefused
+from hutong.kernel.store import Address
 from hutong.providers.dashscope.settings import SANDBOX_KEY, DashScopeSettings
 from hutong.providers.oss.settings import SANDBOX_ID, SANDBOX_SECRET, OssSettings
 from hutong.providers.s3.settings import S3Settings
@@ -67,8 +68,17 @@ def load_settings(**overrides: Any) -> Settings:
         raise SettingsRefused(str(error)) from error
     if settings.files.storage == "s3" and settings.s3.missing is not None:
         raise SettingsRefused(f"HUTONG_S3__{settings.s3.missing} must be set: HUTONG_FILES__STORAGE is s3")
+    _check_store(settings)
     _check_production(settings)
     return settings
+
+
+def _check_store(settings: Settings) -> None:
+    try:
+        if settings.store_url:
+            Address.parse(settings.store_url)
+    except ValueError as error:
+        raise SettingsRefused(f"HUTONG_STORE_URL: {error}") from error
 
 
 def _check_production(settings: Settings) -> None:

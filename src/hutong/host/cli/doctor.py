@@ -24,6 +24,7 @@ from hutong.kit.clock import SystemClock
 
 console = Console()
 Check = Callable[[], str]
+PROBES = 16
 
 
 def doctor(
@@ -94,6 +95,8 @@ def _store(settings: Settings) -> str:
         host = Host(settings)
         try:
             await host.kernel.store.ping()
+            # A cluster's node that is taken for a single server answers a ping, but not for keys all over the slots.
+            await asyncio.gather(*(host.kernel.store.get(f"doctor:{{{number}}}") for number in range(PROBES)))
         finally:
             await host.kernel.store.close()
             await host.kernel.db.close()

