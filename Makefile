@@ -9,7 +9,7 @@ PYTHON ?=
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test test-quick bench check lint format types docs lock clean
+.PHONY: help setup setup-dev demo test test-quick bench faults check lint format types docs lock clean
 
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -35,6 +35,10 @@ test-quick: setup-dev ## Every check, and the tests that need no server installe
 bench: setup-dev ## Measure the hot paths beside floors and peers: ARGS="balance jobs …", --quick; docs/benchmarks.md
 	@tests/support/install.sh
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+faults: setup-dev ## Break a running installation under load and count: ARGS="--faults 200 --database sqlite --store embedded --seed N"
+	@tests/support/install.sh
+	@cd tests && ../$(BIN)/python -m faults $(ARGS)
 
 check: lint types ## Lint, formatting, types, imports: all that needs no test
 

@@ -10,38 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from faults.failpoints import ANSWER_UNKNOWN, FAILPOINTS
 from support.installation import Caller, calling, installed
 
 SOURCE = Path(__file__).parents[2] / "src/hutong"
-FAILPOINTS = (
-    "emoji.upload.stored",
-    "emoji.detect.answered",
-    "emoji.create.claimed",
-    "emoji.create.accepted",
-    "emoji.create.held",
-    "emoji.create.enqueued",
-    "jobs.enqueue.committed",
-    "jobs.emoji.generation.admit.claimed",
-    "jobs.emoji.generation.admit.handled",
-    "jobs.emoji.generation.submit.claimed",
-    "emoji.submit.before_marked",
-    "emoji.submit.marked",
-    "emoji.submit.created",
-    "emoji.submit.saved",
-    "jobs.emoji.generation.submit.handled",
-    "jobs.emoji.generation.poll.claimed",
-    "emoji.poll.answered",
-    "emoji.poll.saved",
-    "jobs.emoji.generation.store.claimed",
-    "emoji.store.downloaded",
-    "files.put.written",
-    "emoji.store.saved",
-    "emoji.store.completed",
-    "jobs.emoji.generation.store.handled",
-)
-ANSWER_UNKNOWN = {"emoji.submit.created"}
-"""Killed between the vendor's answer and writing it down: nobody can know it, so one more generation is paid for."""
-
 numbers = count(1)
 pytestmark = [pytest.mark.slow, pytest.mark.random_order(disabled=True)]  # one installation after the other
 

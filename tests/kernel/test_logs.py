@@ -1,5 +1,6 @@
 """Nothing secret gets into a log line, whatever field, text or exception carries it, and no line can be forged."""
 
+import errno
 import io
 import json
 import logging
@@ -219,6 +220,32 @@ def test_no_text_makes_the_search_for_secrets_slow(piece: str) -> None:
     logs.redact(hostile, "exception")
 
     assert time.perf_counter() - started < 1.0
+
+
+def test_a_log_without_room_breaks_nothing(monkeypatch: pytest.MonkeyPatch, read: Read) -> None:
+    """The log's disk is full: the line is lost, its writer goes on, and the next line is written."""
+    place = Unreliable()
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "stderr", place)
+        logs.configure("debug", "json", process="test")
+    logs.logger("lost").warning("lost")
+    logging.getLogger("library").warning("lost too")
+    place.room = True
+    logs.logger("found").warning("found")
+
+    assert "found" in place.getvalue()
+    assert "lost" not in place.getvalue()
+
+
+class Unreliable(io.StringIO):
+    """A file on a disk that has no room yet."""
+
+    room = False
+
+    def write(self, text: str) -> int:
+        if not self.room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(text)
 
 
 def _fail_twice(text: str) -> None:

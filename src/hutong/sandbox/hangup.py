@@ -17,6 +17,8 @@ class Abortable(Protocol):
 
     def abort(self) -> None: ...
 
+    def close(self) -> None: ...
+
     def get_extra_info(self, name: str) -> Any: ...
 
 
@@ -29,7 +31,7 @@ class Hangup(Response):
     """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        transport = _transport(receive)
+        transport = transport_of(receive)
         if transport is not None:
             transport.abort()
         try:
@@ -40,7 +42,7 @@ class Hangup(Response):
             await Response(status_code=504)(scope, receive, send)
 
 
-def _transport(receive: Receive) -> Abortable | None:
+def transport_of(receive: Receive) -> Abortable | None:
     """The connection that feeds `receive`, seen through the middleware that may be wrapped around it."""
     layer: list[Any] = [receive]
     for _ in range(DEPTH):

@@ -2,9 +2,11 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Column, Integer, MetaData, String, Table, select
+from sqlalchemy.exc import IntegrityError
 
 from hutong.host import migrations
 from hutong.host.settings import load_settings
@@ -139,6 +141,32 @@ def test_the_schema_goes_up_and_down_and_has_not_drifted(database_url: str) -> N
     assert there == migrations.head()
     assert drift == []
     assert (down[1], up[1]) == (None, migrations.head())
+
+
+async def test_a_commit_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    """As on a full disk: that unit fails, and the next ones are done. Only SQLite keeps one connection for all of them."""
+    settings = load_settings(env="test", database_url=f"sqlite:///{tmp_path / 'rows.db'}")
+    database = open_database(settings)
+
+    def schema(conn: Connection) -> None:
+        conn.exec_driver_sql("CREATE TABLE parents (id INTEGER PRIMARY KEY)")
+        conn.exec_driver_sql("CREATE TABLE children (id INTEGER REFERENCES parents (id) DEFERRABLE INITIALLY DEFERRED)")
+
+    def orphan(conn: Connection) -> None:
+        conn.exec_driver_sql("INSERT INTO children VALUES (1)")  # found out when it is committed
+
+    def child(conn: Connection) -> None:
+        conn.exec_driver_sql("INSERT INTO parents VALUES (1)")
+        conn.exec_driver_sql("INSERT INTO children VALUES (1)")
+
+    await database.write(schema)
+    with pytest.raises(IntegrityError):
+        await database.write(orphan)
+    await database.write(child)
+    count = await database.read(lambda conn: conn.exec_driver_sql("SELECT COUNT(*) FROM children").scalar_one())
+    await database.close()
+
+    assert count == 1
 
 
 def _changed(conn: Connection, key: list[str], row: dict[str, object], update: dict[str, object]) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from itertools import count
 
 import pytest
@@ -280,6 +281,39 @@ async def test_jobs_run_without_a_store(shop: Shop, db: Database) -> None:
     await nowhere.close()
 
     assert len(ran) == 1
+
+
+async def test_a_job_that_waits_under_its_key_for_later_runs_when_it_is_wanted_now(shop: Shop) -> None:
+    """A process whose clock is a day ahead must not put a schedule to sleep until tomorrow."""
+    ran: list[int] = []
+
+    async def handler(job: Job) -> None:
+        ran.append(job.id)
+
+    tomorrow = CLOCK.now() + timedelta(days=1)
+    await shop.db.write(shop.jobs.enqueue_once, "t", "key", {}, run_at=tomorrow)
+    await shop.db.write(shop.jobs.enqueue_once, "t", "key", {})
+    async with shop.working(Task("t", handler)):
+        await until(shop.done)
+
+    assert len(ran) >= 1
+
+
+@pytest.mark.parametrize("seconds", [float("inf"), float("nan"), -1.0, 1e300])
+async def test_a_time_that_is_none_fails_its_own_run_only(shop: Shop, seconds: float) -> None:
+    """What a vendor told us to wait may be anything; the jobs beside it are finished all the same."""
+
+    async def mad(job: Job) -> Again:
+        return Again(seconds)
+
+    async def good(job: Job) -> None: ...
+
+    await shop.db.write(shop.jobs.enqueue, "mad", {})
+    await shop.db.write(shop.jobs.enqueue, "good", {})
+    async with shop.working(Task("mad", mad, Retry(attempts=1)), Task("good", good)):
+        await until(shop.done)
+
+    assert await shop.left() == (0, 1)
 
 
 async def _true(value: bool) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from hutong.kit.clock import ManualClock
 from providers.dashscope.sandbox_world import World, is_error, soon, world
@@ -133,6 +134,44 @@ async def test_refuse_a_picture(api: World) -> None:
     await api.press("refuse-picture", code="InvalidFile.MultiHuman")
     assert (await api.detect()).json["output"]["code"] == "InvalidFile.MultiHuman"
     assert "bbox_face" in (await api.detect()).json["output"]
+
+
+async def test_lies_about_answers(api: World) -> None:
+    """Each is told once, about the answer that it is about, and the next one is true again."""
+    first = await api.created()
+    await api.until(first, "SUCCEEDED")
+    await api.press("lie", what="no-id")
+    assert "task_id" not in (await api.create()).json["output"]
+    second = await api.created()
+    true = await api.until(second, "SUCCEEDED")
+    await api.press("lie", what="garbage")
+    assert (await api.query(second)).json is None
+    await api.press("lie", what="wrong-task")
+    assert (await api.query(second)).json["output"]["task_id"] != second
+    await api.press("lie", what="stale")
+    assert await api.status(second) == "PENDING"
+    await api.press("lie", what="no-url")
+    assert "video_url" not in (await api.query(second)).json["output"]
+    await api.press("lie", what="bad-url")
+    assert (await api.query(second)).json["output"]["video_url"] == 404
+    await api.press("lie", what="foreign-url")
+    assert "videos.example" in (await api.query(second)).json["output"]["video_url"]
+    assert (await api.query(second)).json["output"] == true["output"]
+
+
+async def test_lies_about_videos(api: World) -> None:
+    task_id = await api.created()
+    link = (await api.until(task_id, "SUCCEEDED"))["output"]["video_url"]
+    await api.press("lie", what="not-video")
+    assert "<html>" in (await api.call("GET", link, key=None)).text
+    await api.press("lie", what="cut-short")
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await api.call("GET", link, key=None)
+    await api.press("lie", what="too-large")
+    async with api.session.get(URL(link, encoded=True)) as endless:
+        assert endless.content_length is None
+        assert len(await endless.content.readexactly(1_000_000)) == 1_000_000
+    assert (await api.call("GET", link, key=None)).status == 200
 
 
 async def test_forget_a_task(api: World) -> None:

@@ -136,6 +136,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HutongError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(Exception, _on_defect)
 
 
 def _answer(parts: tuple[int, list[tuple[bytes, bytes]], bytes]) -> Response:
@@ -148,6 +149,11 @@ def _answer(parts: tuple[int, list[tuple[bytes, bytes]], bytes]) -> Response:
 async def _on_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HutongError)
     return _answer(render(error, request.scope))
+
+
+async def _on_defect(request: Request, error: Exception) -> Response:
+    """What nobody expected: the edge logs it, for it is raised on after this answer; its text is for nobody else."""
+    return _answer(render(HutongError("Something went wrong on our side."), request.scope))
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:

@@ -1,10 +1,12 @@
 """Leases of machine numbers, so that no two live processes make ids with the same one.
 
-A process that cannot renew its lease stops making ids before anybody else may take the number (fail closed).
+A process that cannot renew its lease stops making ids before anybody else may take the number (fail closed). One whose
+clock was set back takes another number: under the old one it would have to wait until its clock has caught up.
 Source: contracts/emoji.md "Conventions"; reference/emoji.md §5.
 """
 
 import asyncio
+import contextlib
 import os
 import random
 import socket
@@ -18,7 +20,7 @@ from hutong.kernel.jobs.tables import machine_leases
 from hutong.kernel.observability.logs import logger
 from hutong.kit.clock import Clock, epoch_ms
 from hutong.kit.errors import Unavailable
-from hutong.kit.ids import MACHINES, Snowflake
+from hutong.kit.ids import MACHINES, MAX_DRIFT_MS, ClockMovedBack, Snowflake
 from hutong.kit.tasks import end
 
 LEASE_SECONDS = 60.0
@@ -45,16 +47,23 @@ class LeasedIds:
         self._machine = -1
         self._deadline = 0.0
         self._renewing: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._moved_back = asyncio.Event()
 
     def __call__(self) -> int:
         """One new id.
 
         Raises:
-            IdsUnavailable: the lease ran out and could not be renewed.
+            IdsUnavailable: the lease ran out and could not be renewed, or the clock was set back a moment ago.
         """
         if self._make is None or self._clock.monotonic() > self._deadline:
             raise IdsUnavailable(retry_after=1)
-        return self._make()
+        try:
+            return self._make()
+        except ClockMovedBack as error:
+            assert self._loop is not None
+            self._loop.call_soon_threadsafe(self._moved_back.set)  # units of work run in threads
+            raise IdsUnavailable(retry_after=1) from error
 
     @property
     def machine(self) -> int:
@@ -63,6 +72,7 @@ class LeasedIds:
 
     async def start(self) -> None:
         """Take a free machine number and keep it until `stop`."""
+        self._loop = asyncio.get_running_loop()
         await self._take()
         self._renewing = asyncio.create_task(self._keep())
 
@@ -78,7 +88,9 @@ class LeasedIds:
         for _ in range(TRIES):
             candidate = random.randrange(MACHINES)
             last_ms = await self._db.write(_take, candidate, self._holder)
-            if last_ms is not None:
+            if last_ms is not None and last_ms - epoch_ms(self._clock.now()) > MAX_DRIFT_MS:
+                await self._db.write(_give_back, candidate, self._holder, last_ms)  # of use once our clock is right
+            elif last_ms is not None:
                 self._machine = candidate
                 self._make = Snowflake(candidate, _milliseconds(self._clock), last_ms)
                 self._deadline = asked + LEASE_SECONDS - MARGIN_SECONDS
@@ -87,16 +99,33 @@ class LeasedIds:
 
     async def _keep(self) -> None:
         while True:
-            await asyncio.sleep(RENEW_SECONDS)
+            await self._until_due()
             asked = self._clock.monotonic()
             try:
                 assert self._make is not None
-                if await self._db.write(_renew, self._machine, self._holder, self._make.last_ms):
+                if self._moved_back.is_set():
+                    await self._take_another()
+                elif await self._db.write(_renew, self._machine, self._holder, self._make.last_ms):
                     self._deadline = asked + LEASE_SECONDS - MARGIN_SECONDS
                 else:
                     await self._take()
             except Exception as error:
                 _log.warning("the machine number was not renewed", error=repr(error))
+
+    async def _until_due(self) -> None:
+        """Until the lease has to be renewed, or the number does not serve any more."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(RENEW_SECONDS):
+                await self._moved_back.wait()
+
+    async def _take_another(self) -> None:
+        """Leave the number to somebody later, together with the newest millisecond that it was used in."""
+        assert self._make is not None
+        _log.warning("the clock was set back; another machine number is taken", machine=self._machine)
+        old, last_ms = self._machine, self._make.last_ms
+        self._moved_back.clear()  # whoever still meets the old number sets it again
+        await self._take()
+        await self._db.write(_give_back, old, self._holder, last_ms)
 
 
 def _milliseconds(clock: Clock) -> Callable[[], int]:

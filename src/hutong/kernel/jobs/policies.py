@@ -9,6 +9,8 @@ from typing import Any
 from cronsim import CronSim
 from sqlalchemy import Connection
 
+LONGEST_WAIT = 366 * 86_400.0
+
 
 @dataclass(frozen=True, slots=True)
 class Retry:
@@ -48,9 +50,17 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """What a handler returns to be called again after `seconds`, without holding a slot meanwhile."""
+    """What a handler returns to be called again after `seconds`, without holding a slot meanwhile.
+
+    Raises:
+        ValueError: that is no time to wait; the run counts as failed, before anything depends on the number.
+    """
 
     seconds: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seconds <= LONGEST_WAIT:
+            raise ValueError(f"a job cannot be run again after {self.seconds} seconds")
 
 
 Handler = Callable[[Job], Awaitable[Again | None]]

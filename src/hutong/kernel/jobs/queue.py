@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.engine import Connection
 
 from hutong.kernel.db import after_commit, insert_if_absent, upsert
@@ -43,9 +43,13 @@ class Jobs:
     def enqueue_once(
         self, conn: Connection, task: str, key: str, args: Mapping[str, Any], *, run_at: datetime | None = None
     ) -> None:
-        """Add a job unless one with `key` waits already; one that runs at present will run once more afterwards."""
+        """Add a job unless one with `key` waits already; one that runs at present will run once more afterwards.
+
+        One that waits for a later moment than `run_at` waits for this one from now on.
+        """
         row = self._row(task, args, run_at) | {"dedup_key": key}
-        upsert(conn, jobs, ["dedup_key"], row, {"requested": jobs.c.requested + 1})
+        sooner = case((jobs.c.run_at > row["run_at"], row["run_at"]), else_=jobs.c.run_at)
+        upsert(conn, jobs, ["dedup_key"], row, {"requested": jobs.c.requested + 1, "run_at": sooner})
         self._ring_after(conn, row["id"], run_at)
 
     def _row(self, task: str, args: Mapping[str, Any], run_at: datetime | None) -> dict[str, Any]:

@@ -254,7 +254,8 @@ class Worker:
             metrics.jobs_finished.labels(job.task, "dead").inc()
             write = self._db.write(claims.bury, job, reason, task, now)
         else:
-            wait = max(task.retry.wait(job.attempt), getattr(error, "retry_after", None) or 0)
+            asked = min(getattr(error, "retry_after", None) or 0.0, task.retry.longest)
+            wait = max(task.retry.wait(job.attempt), asked)
             _log.warning("job failed; it runs again", task=job.task, job=job.id, error=reason, seconds=round(wait, 2))
             metrics.jobs_finished.labels(job.task, "retry").inc()
             write = self._db.write(claims.retry, job, reason, now + timedelta(seconds=wait))

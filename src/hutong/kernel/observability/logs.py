@@ -9,7 +9,8 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from typing import Any, Literal, cast
+from contextlib import suppress
+from typing import Any, Literal, TextIO, cast
 
 import orjson
 import structlog
@@ -108,6 +109,24 @@ def _render_json(_: WrappedLogger, __: str, event: EventDict) -> str:
         return json.dumps(event, default=_text)
 
 
+class Unfailing:
+    """A stream whose failures are swallowed: a full disk under the log must not break what the log tells about."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write if that is possible."""
+        with suppress(OSError, ValueError):  # no room, or closed
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush if that is possible."""
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+
 def configure(level: str = "info", form: LogFormat = "auto", *, process: str = "hutong") -> None:
     """Set up logging for this process.
 
@@ -116,6 +135,7 @@ def configure(level: str = "info", form: LogFormat = "auto", *, process: str = "
         form: `json` lines, `console` colours, or `auto` (colours only on a terminal).
         process: name of the process in every line (api, worker, …).
     """
+    stream = cast(TextIO, Unfailing(sys.stderr))
     console = form == "console" or (form == "auto" and sys.stderr.isatty())
     renderer: Any = structlog.dev.ConsoleRenderer() if console else _render_json
     shared: list[Any] = [
@@ -129,16 +149,16 @@ def configure(level: str = "info", form: LogFormat = "auto", *, process: str = "
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(process=process, pid=os.getpid())
-    _bridge_standard_logging(level, shared, renderer)
+    _bridge_standard_logging(level, shared, renderer, stream)
 
 
-def _bridge_standard_logging(level: str, shared: list[Any], renderer: Any) -> None:
+def _bridge_standard_logging(level: str, shared: list[Any], renderer: Any, stream: TextIO) -> None:
     """Send what libraries log through the same redaction and form."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],

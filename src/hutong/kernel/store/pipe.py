@@ -12,7 +12,7 @@ from typing import Any, Protocol, cast
 import hiredis
 
 ANSWER_SECONDS = 2.0
-REST_SECONDS = 2.0
+REST_SECONDS = 1.0
 ConnectionLost = ConnectionError
 Argument = str | bytes | int | float
 LOST = (OSError, TimeoutError, hiredis.HiredisError)
@@ -110,37 +110,54 @@ class Pipe(asyncio.Protocol):
 class HotLane:
     """A `Pipe` that connects on first use and again after it broke.
 
-    A server that lets calls wait until their time is over is left alone for two seconds, in which calls fail at once:
-    a request that asks the store four times then waits once.
+    A server that lets calls wait until their time is over is left alone for a moment, in which calls fail at once: every
+    request asks the store several times, and would wait each time. Then one call tries, and the others do not wait for it.
 
     Args:
         connect: opens a new authenticated `Pipe`.
+        rest: seconds for which a silent server is left alone.
     """
 
-    def __init__(self, connect: Callable[[], Awaitable[Pipe]]) -> None:
-        self._connect = connect
+    def __init__(self, connect: Callable[[], Awaitable[Pipe]], rest: float = REST_SECONDS) -> None:
+        self._connect, self._rest = connect, rest
         self._pipe: Pipe | None = None
         self._opening: asyncio.Future[Pipe] | None = None
         self._resting_until = 0.0
 
     async def call(self, *command: Argument, seconds: float = ANSWER_SECONDS) -> Any:
         """See `Lane`."""
-        pipe = self._pipe
-        if pipe is None or not pipe.open:
-            pipe = await self._reopen()
-        return await self._answer(pipe, pipe.call(*command), seconds)
+        return await self._ask(lambda pipe: pipe.call(*command), seconds)
 
     async def call_asking(self, *command: Argument, seconds: float = ANSWER_SECONDS) -> Any:
         """`call`, right after ASKING, which lets a node serve a slot that is being moved to it."""
-        pipe = self._pipe
-        if pipe is None or not pipe.open:
-            pipe = await self._reopen()
-        both = asyncio.gather(pipe.call("ASKING"), pipe.call(*command))
-        return (await self._answer(pipe, both, seconds))[1]
+        return (await self._ask(lambda pipe: asyncio.gather(pipe.call("ASKING"), pipe.call(*command)), seconds))[1]
 
     async def ping(self) -> None:
         """See `Lane`."""
         await self.call("PING")
+
+    async def _ask(self, send: Callable[[Pipe], "asyncio.Future[Any]"], seconds: float) -> Any:
+        self._mind_the_rest(seconds)
+        try:
+            pipe = self._pipe
+            if pipe is None or not pipe.open:
+                pipe = await self._reopen()
+            reply = await self._answer(pipe, send(pipe), seconds)
+        except TimeoutError:
+            self._resting_until = time.monotonic() + self._rest
+            raise
+        except (ConnectionRefusedError, FileNotFoundError, hiredis.ReplyError):
+            self._resting_until = 0.0  # whoever refuses does not let anybody wait
+            raise
+        self._resting_until = 0.0
+        return reply
+
+    def _mind_the_rest(self, seconds: float) -> None:
+        now = time.monotonic()
+        if now < self._resting_until:
+            raise ConnectionLost("the store let calls wait a moment ago")
+        if self._resting_until:
+            self._resting_until = now + seconds + self._rest  # this call tries
 
     async def _answer(self, pipe: Pipe, reply: "asyncio.Future[Any]", seconds: float) -> Any:
         handle = reply.get_loop().call_later(seconds, self._give_up, pipe)
@@ -151,25 +168,19 @@ class HotLane:
 
     def _give_up(self, pipe: Pipe) -> None:
         """A reply is overdue: replies come in order, so nothing behind it will come either."""
-        self._resting_until = time.monotonic() + REST_SECONDS
+        self._resting_until = time.monotonic() + self._rest
         pipe.close()
 
     async def _reopen(self) -> Pipe:
         if self._opening is None:
-            if time.monotonic() < self._resting_until:
-                raise ConnectionLost("the store let calls wait a moment ago")
             self._opening = asyncio.ensure_future(self._connect())
             self._opening.add_done_callback(self._opened)
         return await asyncio.shield(self._opening)
 
     def _opened(self, opening: "asyncio.Future[Pipe]") -> None:
         self._opening = None
-        if opening.cancelled():
-            return
-        if (error := opening.exception()) is None:
+        if not opening.cancelled() and opening.exception() is None:
             self._pipe = opening.result()
-        elif isinstance(error, TimeoutError):
-            self._resting_until = time.monotonic() + REST_SECONDS
 
     def close(self) -> None:
         """See `Lane`."""

@@ -17,11 +17,15 @@ from hutong.kernel.gateway import (
 )
 from hutong.kernel.gateway.errors import ProviderFailed
 from hutong.kernel.http.outbound import Answer, AnswerTooLarge, Outbound, OutboundFailed
+from hutong.kit.text import is_clean
 from hutong.providers.dashscope.errors import failure_of, refusal_of
 from hutong.providers.dashscope.settings import DashScopeSettings
 
 VENDOR = "dashscope"
 DETECT_PATH = "/services/aigc/image2video/face-detect"
+LONGEST_VIDEO = 86_400
+LONGEST_ID = 128
+LONGEST_WAIT = 300.0
 CREATE_PATH = "/services/aigc/image2video/video-synthesis"
 STATES = {
     "PENDING": VideoState.WAITING,
@@ -81,13 +85,7 @@ class DashScopeEmoji:
         content = _content(answer)
         if answer.status != 200:
             raise failure_of(answer.status, str(content.get("code") or ""), _retry_after(answer))
-        output = _output(content)
-        state = STATES.get(str(output.get("task_status")), VideoState.LOST)
-        url = output.get("video_url") if state is VideoState.SUCCEEDED else None
-        usage = content.get("usage")
-        seconds = usage.get("video_duration", 0) if isinstance(usage, dict) else 0
-        message = str(output.get("message") or "")
-        return VideoProgress(state, url, int(seconds or 0), str(output.get("code") or ""), message)
+        return _progress(content, remote_id)
 
     async def cancel(self, remote_id: str) -> None:
         try:
@@ -131,6 +129,28 @@ class DashScopeEmoji:
             raise kind(f"DashScope did not answer: {error.message}", retry_after=error.retry_after) from error
 
 
+def _progress(content: dict[str, Any], remote_id: str) -> VideoProgress:
+    """What a query's answer says.
+
+    Raises:
+        ProviderDown: it is about another generation (answers that were mixed up), so it says nothing about this one.
+    """
+    output = _output(content)
+    if output.get("task_id") != remote_id:
+        raise ProviderDown("DashScope answered about another task than it was asked for")
+    state = STATES.get(_text(output.get("task_status")), VideoState.LOST)
+    url = _text(output.get("video_url")) if state is VideoState.SUCCEEDED else ""
+    usage = content.get("usage")
+    seconds = usage.get("video_duration") if isinstance(usage, dict) else None
+    billed = int(seconds) if isinstance(seconds, int | float) and 0 <= seconds < LONGEST_VIDEO else 0
+    return VideoProgress(state, url or None, billed, _text(output.get("code")), _text(output.get("message")))
+
+
+def _text(value: Any) -> str:
+    """A string that can be stored; empty for anything else."""
+    return value if isinstance(value, str) and is_clean(value) else ""
+
+
 def _content(answer: Answer) -> dict[str, Any]:
     try:
         content = answer.json()
@@ -152,10 +172,10 @@ def _code_of(answer: Answer) -> str:
 def _accepted(answer: Answer) -> str:
     """The remote id in a 200; one without it may have been accepted all the same, so it must not be asked again freely."""
     try:
-        remote_id = _output(_content(answer)).get("task_id")
+        remote_id = _text(_output(_content(answer)).get("task_id"))
     except ProviderDown as error:
         raise AnswerLost(error.message) from error
-    if not isinstance(remote_id, str) or not remote_id:
+    if not 1 <= len(remote_id) <= LONGEST_ID:
         raise AnswerLost("DashScope accepted a submission without naming its task")
     return remote_id
 
@@ -174,7 +194,9 @@ def _box(value: Any) -> Box:
 
 
 def _retry_after(answer: Answer) -> float | None:
+    """Seconds that the vendor asks us to wait; what is no such number is not heeded, nor is one that is out of all reason."""
     try:
-        return float(answer.headers.get("retry-after", ""))
+        seconds = float(answer.headers.get("retry-after", ""))
     except ValueError:
         return None
+    return min(seconds, LONGEST_WAIT) if seconds >= 0 else None

@@ -1,10 +1,12 @@
 """Every error that can reach a client has a code of the contract and a text in each language."""
 
 import pytest
+from fastapi import FastAPI
 
 from hutong.apps.emoji import envelope
 from hutong.host import wiring
 from hutong.kit.errors import HutongError, error_classes
+from support.http import http_client, serving
 
 assert wiring.SPECS  # importing it imports every error class
 
@@ -27,3 +29,19 @@ def test_expired_tokens_say_what_the_seed_says() -> None:
     from hutong.kernel.identity import TokenExpired
 
     assert (envelope.number_of(TokenExpired()), TokenExpired().message) == (401001, "Token expired")
+
+
+async def test_a_defect_is_answered_in_the_contracts_form() -> None:
+    """Nothing of what went wrong is told, and the server behind the app still hears of it."""
+    app = FastAPI()
+    envelope.install(app)
+
+    @app.get("/broken")
+    async def broken() -> None:
+        raise RuntimeError("a secret of ours")
+
+    async with serving(app) as base, http_client() as client, client.get(f"{base}/broken") as answer:
+        body = await answer.json()
+
+    assert answer.status == 500
+    assert body == {"code": 500000, "message": "Something went wrong on our side.", "data": None}

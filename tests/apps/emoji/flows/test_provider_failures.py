@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from support.stand import Phone, Stand, until
+import pytest
+
+from support.stand import FAST, Phone, Stand, until
 
 QUICK = {"poll_seconds": 0.05}
 
@@ -103,3 +105,42 @@ async def test_throttling_only_delays(stand_up: Any) -> None:
 
     assert task["status"] == "completed"
     assert (await stand.sandbox_totals())["creates"] == 1
+
+
+@pytest.mark.parametrize(
+    ("lie", "status"),
+    [
+        ("garbage", "completed"),
+        ("wrong-task", "completed"),
+        ("stale", "completed"),
+        ("no-id", "completed"),
+        ("cut-short", "completed"),
+        ("not-video", "completed"),
+        ("too-large", "completed"),
+        ("no-url", "failed"),
+        ("bad-url", "failed"),
+        ("foreign-url", "failed"),
+    ],
+)
+async def test_one_lie_of_the_provider_is_seen_through(stand_up: Any, lie: str, status: str) -> None:
+    """Another's answer, garbage, half a video: asked again. A result that is none: the points go back."""
+    stand: Stand = await stand_up(emoji={"poll_seconds": 1.0}, dashscope=FAST["dashscope"] | {"largest_video": 10_000})
+    phone, other = await stand.phone(), await stand.phone()
+    await other.ended(await created(other))
+    await stand.press("lie", what=lie)
+    task = await phone.ended(await created(phone))
+
+    assert task["status"] == status
+    assert await phone.balance() == (90 if status == "completed" else 100)
+
+
+async def test_the_answer_about_somebody_elses_task_gives_nobody_their_video(stand_up: Any) -> None:
+    """A vendor that mixes up answers for good: the task fails in the end, rather than show another one's face."""
+    stand: Stand = await stand_up(emoji=QUICK | {"generation_seconds": 1.0})
+    other, phone = await stand.phone(), await stand.phone()
+    await other.ended(await created(other))
+    await stand.press("lie", what="wrong-task", times="")
+    task = await phone.ended(await created(phone))
+
+    assert (task["status"], task["result_url"]) == ("failed", None)
+    assert await phone.balance() == 100

@@ -4,6 +4,7 @@ A remote id is written the moment it is known, so that a killed worker never pay
 was known. Source: contracts/emoji.md "Generation pipeline"; reference/emoji.md §6.3.
 """
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -42,12 +43,14 @@ from hutong.kernel.jobs import Again, Job, Retry, Schedule, Task
 from hutong.kernel.observability import metrics
 from hutong.kernel.observability.failpoints import failpoint
 from hutong.kernel.observability.logs import logger
+from hutong.kit.errors import Unavailable
 
 SUBMIT, POLL, STORE = "emoji.generation.submit", "emoji.generation.poll", "emoji.generation.store"
 PACED = "emoji.generation.admit.paced"
 MOST_AT_ONCE = 50
 GIVE_UP_ASKING = 40
 FORGOTTEN_SECONDS = 60.0
+AWAY_SECONDS = 0.1
 _log = logger("emoji.generation")
 
 
@@ -141,9 +144,23 @@ class Pipeline:
         except ProviderFailed as error:
             return await self._submission_refused(task, error)
         failpoint("emoji.submit.created")
-        await self._kernel.db.write(self._submitted, task.id, remote_id)
+        await self._keep_answer(task.id, remote_id)
         failpoint("emoji.submit.saved")
         return None
+
+    async def _keep_answer(self, task_id: int, remote_id: str) -> None:
+        """Write down what was paid for: while the database is away, again and again, until this run's time is over.
+
+        To fail here would have the job run again, and the generation made and paid for twice.
+        """
+        while True:
+            try:
+                await self._kernel.db.write(self._submitted, task_id, remote_id)
+            except Unavailable as error:
+                _log.warning("a remote id cannot be written down yet", task=task_id, error=error.message)
+                await asyncio.sleep(AWAY_SECONDS)
+            else:
+                return
 
     def _request(self, task: TaskRow) -> VideoRequest:
         link = self._kernel.files.link(task.source_image_key, seconds=VENDOR_LINK_SECONDS)

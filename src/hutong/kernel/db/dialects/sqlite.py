@@ -137,7 +137,7 @@ class SqliteDatabase(Database):
             outcome = run_unit(conn, unit)
             conn.commit() if conn.in_transaction() else driver.commit()
         except BaseException:
-            conn.rollback() if conn.in_transaction() else driver.rollback()
+            _undo(conn)
             raise
         return outcome
 
@@ -146,8 +146,7 @@ class SqliteDatabase(Database):
         try:
             return unit(conn)
         finally:
-            if conn.in_transaction():
-                conn.rollback()
+            _undo(conn)
 
     def _raw(self, sql: str, params: Mapping[str, Any]) -> Sequence[tuple[Any, ...]]:
         return cast(Sequence[tuple[Any, ...]], _wrapped(_driver(self._connection()).execute, sql, params).fetchall())
@@ -159,6 +158,14 @@ class SqliteDatabase(Database):
         return isinstance(error.orig, sqlite3.OperationalError) and any(
             word in str(error.orig) for word in ("locked", "unable to open", "disk I/O", "disk is full", "readonly")
         )
+
+
+def _undo(conn: Connection) -> None:
+    """Leave no transaction behind: neither SQLAlchemy's, which a failed commit leaves for a rollback to end, nor SQLite's."""
+    conn.rollback()
+    driver = _driver(conn)
+    if driver.in_transaction:
+        driver.rollback()
 
 
 def _wrapped(call: Callable[..., sqlite3.Cursor], sql: str, *args: Any) -> sqlite3.Cursor:

@@ -5,6 +5,7 @@ Reference: DashScope emoji-detect-v1, emoji-v1, asynchronous task management.
 
 import contextlib
 import hmac
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from starlette.applications import Starlette
@@ -13,7 +14,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from hutong.kit.clock import Clock, SystemClock
-from hutong.providers.dashscope.sandbox import admission, control, detects, links, orders, page, queue, schema
+from hutong.providers.dashscope.sandbox import admission, control, detects, lies, links, orders, page, queue, schema
 from hutong.providers.dashscope.sandbox.answers import (
     TASK_LIFE_MS,
     Refusal,
@@ -68,6 +69,8 @@ class Sandbox:
         self.runner.ring()
         if submitted.lost:
             return Hangup()
+        if await self.state.write(faults.take, "lie", "create", self.state.now_ms()):
+            return lies.about_create()
         return answer({"output": {"task_id": order.task_id, "task_status": "PENDING"}}, request=order.request_id)
 
     async def query(self, request: Request) -> Response:
@@ -75,11 +78,20 @@ class Sandbox:
         await self._admit(request, "query")
         task_id = request.path_params["task_id"]
         task = await self.state.read(queue.find, task_id)
-        if await self.state.write(faults.take, "lose", "query", self.state.now_ms()):
-            return Hangup()
+        mishap = await self.state.write(_mishap, task, self.state.now_ms())
+        if mishap is not None:
+            return await self._mishappen(mishap, task)
         if task is None or task.forgotten or task.submit_ms + TASK_LIFE_MS <= self.state.now_ms():
             return answer(unknown_task(task_id))
         return answer(task_answer(task, await self._link(task)))
+
+    async def _mishappen(self, mishap: faults.Fault, task: Task | None) -> Response:
+        """A query's answer is lost, or a lie."""
+        if task is None or mishap.code is None:
+            return Hangup()
+        other = await self.state.read(queue.find_other, task.id)
+        other_link = None if other is None else await self._link(other)
+        return lies.about_query(mishap.code, task, other, await self._link(task), other_link)
 
     async def list_tasks(self, request: Request) -> Response:
         """GET …/tasks/: the account's tasks of a span of 24 hours, newest first."""
@@ -111,6 +123,9 @@ class Sandbox:
         file = self.settings.videos / f"{task_id}.mp4"
         if task is None or not file.is_file():
             return links.xml_answer("NoSuchKey", now)
+        lie = await self.state.write(faults.take, "lie", "video", self.state.now_ms())
+        if lie is not None and lie.code is not None:
+            return lies.about_video(lie.code, file)
         return FileResponse(file, media_type="video/mp4")
 
     async def _link(self, task: Task) -> str | None:
@@ -133,6 +148,15 @@ class Sandbox:
         code = await self.state.write(admission.admit, call, self.settings.limits(), self.state.now_ms())
         if code is not None:
             raise Refusal(code)
+
+
+def _mishap(connection: sqlite3.Connection, task: Task | None, now_ms: int) -> faults.Fault | None:
+    """What was ordered to happen to this query: nothing comes back, or a lie about the task."""
+    if (lost := faults.take(connection, "lose", "query", now_ms)) is not None or task is None:
+        return lost
+    if (lie := faults.take(connection, "lie", "query", now_ms)) is not None or task.status not in queue.FINISHED:
+        return lie
+    return faults.take(connection, "lie", "result", now_ms)
 
 
 def create_sandbox(settings: SandboxSettings, vision: Vision, clock: Clock | None = None) -> Starlette:

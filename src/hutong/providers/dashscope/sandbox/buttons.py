@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from hutong.providers.dashscope.sandbox import admission, queue
+from hutong.providers.dashscope.sandbox import admission, lies, queue
 from hutong.providers.dashscope.sandbox.settings import Limits
 from hutong.sandbox import faults
 
@@ -22,6 +22,7 @@ PICTURE_CODES = (
     *("InvalidFile.FacePose", "InvalidFile.NoHuman", "InvalidFile.MultiHuman", "InvalidFile.FullFace"),
     *("InvalidFile.Value", "DataInspectionFailed"),
 )
+LIES = tuple(lies.ABOUT)
 ON = Literal["any", "detect", "create", "query"]
 
 
@@ -148,6 +149,16 @@ class RefusePicture(_Counted):
         return True
 
 
+class Lie(_Counted):
+    """The next answers of one kind are not true (`lies.ABOUT` says which answers)."""
+
+    what: Literal[*LIES] = "wrong-task"  # type: ignore[valid-type]
+
+    def press(self, scene: Scene) -> bool:
+        faults.arm(scene.connection, "lie", lies.ABOUT[self.what], code=self.what, times=self.times)
+        return True
+
+
 class Reset(Button):
     """Take all armed faults back."""
 
@@ -233,6 +244,7 @@ BUTTONS: Mapping[str, type[Button]] = {
     "break": Break,
     "refuse-key": RefuseKey,
     "refuse-picture": RefusePicture,
+    "lie": Lie,
     "reset": Reset,
     "disarm": Disarm,
     "expire-link": ExpireLink,

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 
 from hutong.providers.dashscope.sandbox import admission, detects, links, queue
 from hutong.providers.dashscope.sandbox.answers import BEIJING
-from hutong.providers.dashscope.sandbox.buttons import BREAK_CODES, FAIL_CODES, KEY_CODES, PICTURE_CODES
+from hutong.providers.dashscope.sandbox.buttons import BREAK_CODES, FAIL_CODES, KEY_CODES, LIES, PICTURE_CODES
 from hutong.providers.dashscope.sandbox.page_texts import TEXTS, templates
 from hutong.providers.dashscope.sandbox.queue import Task
 from hutong.providers.dashscope.sandbox.settings import SandboxSettings
@@ -46,7 +46,7 @@ class Page:
             done=request.query_params.get("done"),
             settings=self._settings,
             nonce=nonce,
-            codes={"fail": FAIL_CODES, "break": BREAK_CODES, "key": KEY_CODES, "picture": PICTURE_CODES},
+            codes={"fail": FAIL_CODES, "break": BREAK_CODES, "key": KEY_CODES, "picture": PICTURE_CODES, "lie": LIES},
         )
         return HTMLResponse(html, headers=page_headers(nonce, chosen))
 

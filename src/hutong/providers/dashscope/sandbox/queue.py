@@ -116,6 +116,13 @@ def find(connection: sqlite3.Connection, task_id: str) -> Task | None:
     return None if row is None else _task(row)
 
 
+def find_other(connection: sqlite3.Connection, task_id: str) -> Task | None:
+    """The newest task but this one that has a video."""
+    found = "SELECT * FROM tasks WHERE id <> ? AND status = 'SUCCEEDED' ORDER BY seq DESC LIMIT 1"
+    row = connection.execute(found, (task_id,)).fetchone()
+    return None if row is None else _task(row)
+
+
 def cancel(connection: sqlite3.Connection, task_id: str, now_ms: int) -> bool:
     """Take a PENDING task out of the line; False when it is not PENDING."""
     return _moved(

@@ -1,0 +1,30 @@
+"""Every failpoint on the way from a picture to a video; test_failpoints.py proves that none of the source is missing."""
+
+FAILPOINTS = (
+    "emoji.upload.stored",
+    "emoji.detect.answered",
+    "emoji.create.claimed",
+    "emoji.create.accepted",
+    "emoji.create.held",
+    "emoji.create.enqueued",
+    "jobs.enqueue.committed",
+    "jobs.emoji.generation.admit.claimed",
+    "jobs.emoji.generation.admit.handled",
+    "jobs.emoji.generation.submit.claimed",
+    "emoji.submit.before_marked",
+    "emoji.submit.marked",
+    "emoji.submit.created",
+    "emoji.submit.saved",
+    "jobs.emoji.generation.submit.handled",
+    "jobs.emoji.generation.poll.claimed",
+    "emoji.poll.answered",
+    "emoji.poll.saved",
+    "jobs.emoji.generation.store.claimed",
+    "emoji.store.downloaded",
+    "files.put.written",
+    "emoji.store.saved",
+    "emoji.store.completed",
+    "jobs.emoji.generation.store.handled",
+)
+ANSWER_UNKNOWN = {"emoji.submit.created"}
+"""Killed between the vendor's answer and writing it down: nobody can know it, so one more generation is paid for."""
