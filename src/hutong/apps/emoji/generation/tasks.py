@@ -101,8 +101,8 @@ class Pipeline:
         await self._kernel.db.write(self._kernel.jobs.enqueue, ADMIT, {})
 
     def _admit_one(self, conn: Connection) -> bool:
-        now = self._kernel.clock.now()
-        room = lock_lane(conn, self._lane, now)
+        room = lock_lane(conn, self._lane, self._kernel.clock.now())
+        now = self._kernel.clock.now()  # the lane may have kept us waiting, and the task may have come meanwhile
         task = repository.find_first_waiting(conn)
         if task is None:
             return False
