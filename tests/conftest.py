@@ -10,10 +10,33 @@ from hutong.host import migrations
 from hutong.host.settings import load_settings
 from hutong.kernel.db import Database, open_database
 from hutong.kernel.store import Store
-from support.servers import PostgreSQL, Redis, postgres, redis
+from support.servers import PostgreSQL, Redis, RedisCluster, postgres, redis, redis_cluster
 from support.stand import Stand, standing
 
+STORES = {"redis": "redis_server", "cluster": "redis_masters"}
+ON_A_CLUSTER_TOO = [Path(__file__).parent / folder for folder in ("apps/emoji/flows", "kernel/jobs")]
 DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.server)]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Flows and jobs run on a Redis Cluster too."""
+    if "store_kind" in metafunc.fixturenames and metafunc.definition.path.parent in ON_A_CLUSTER_TOO:
+        kinds = ["redis", pytest.param("cluster", marks=pytest.mark.server)]
+        metafunc.parametrize("store_kind", kinds, indirect=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The cluster is combined with PostgreSQL only: whoever runs the one runs the other."""
+    params = {
+        item: item.callspec.params for item in items if isinstance(item, pytest.Function) and hasattr(item, "callspec")
+    }
+    alone = [
+        item
+        for item, chosen in params.items()
+        if chosen.get("store_kind") == "cluster" and chosen.get("database_url", "postgresql") != "postgresql"
+    ]
+    config.hook.pytest_deselected(items=alone)
+    items[:] = [item for item in items if item not in alone]
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +49,13 @@ def postgres_server() -> Iterator[PostgreSQL]:
 def redis_server() -> Iterator[Redis]:
     with redis() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def redis_masters() -> Iterator[RedisCluster]:
+    """A cluster of three."""
+    with redis_cluster(masters=3) as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="session")
@@ -66,10 +96,23 @@ async def db(database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def store_url(redis_server: Redis) -> str:
+def store_kind(request: pytest.FixtureRequest) -> str:
+    """A single server, unless `pytest_generate_tests` says otherwise."""
+    return str(getattr(request, "param", "redis"))
+
+
+@pytest.fixture
+def store_server(store_kind: str, request: pytest.FixtureRequest) -> Redis | RedisCluster:
+    """A server or a cluster, without keys."""
+    server: Redis | RedisCluster = request.getfixturevalue(STORES[store_kind])
+    server.flush()
+    return server
+
+
+@pytest.fixture
+def store_url(store_server: Redis | RedisCluster) -> str:
     """An empty store."""
-    redis_server.flush()
-    return redis_server.url
+    return store_server.store_url
 
 
 @pytest.fixture

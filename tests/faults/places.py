@@ -74,7 +74,7 @@ async def paused(processes: Sequence[psutil.Process], seconds: float) -> None:
         await asyncio.sleep(seconds)
     finally:
         for process in processes:
-            with suppress(psutil.NoSuchProcess, PermissionError):
+            with suppress(ProcessLookupError, PermissionError):
                 os.kill(process.pid, signal.SIGCONT)
 
 

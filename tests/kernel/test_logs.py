@@ -70,6 +70,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     "header in text": {"note": f"> Authorization: Basic {CANARY}\r\n> Accept: */*"},
     "database URL": {"url": f"postgresql://hutong:{CANARY}@db.example.com/hutong"},
     "store URL": {"url": f"redis://:{CANARY}@redis.example.com:6379/0"},
+    "URL of a cluster": {"url": f"redis+cluster://u:{CANARY}@a:7000,b:7001"},
     "signed link": {"url": f"https://h/f.mp4?e=1&sig={CANARY}"},
     "vendor's link": {"url": f"https://h/f.mp4?Expires=1&OSSAccessKeyId={CANARY}&Signature={CANARY}"},
     "token in a query": {"path": f"/socket?access_token={CANARY}&x=1"},

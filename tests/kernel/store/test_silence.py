@@ -43,12 +43,12 @@ async def mute() -> AsyncIterator[Mute]:
 async def _failing(lane: HotLane) -> float:
     begun = time.monotonic()
     with pytest.raises(ConnectionError):
-        await lane.call("PING")
+        await lane.call("PING", seconds=TIMEOUT)
     return time.monotonic() - begun
 
 
 async def test_after_one_silence_calls_fail_at_once(mute: Mute) -> None:
-    lane = HotLane(mute.connect, timeout=TIMEOUT, rest=60.0)
+    lane = HotLane(mute.connect, rest=60.0)
     first = await _failing(lane)
     others = [await _failing(lane) for _ in range(20)]
     lane.close()
@@ -59,7 +59,7 @@ async def test_after_one_silence_calls_fail_at_once(mute: Mute) -> None:
 
 
 async def test_after_the_rest_one_call_tries_and_a_store_that_answers_is_used_again(mute: Mute) -> None:
-    lane = HotLane(mute.connect, timeout=TIMEOUT, rest=0.05)
+    lane = HotLane(mute.connect, rest=0.05)
     await _failing(lane)
     while mute.asked < 2:
         await asyncio.gather(*(_failing(lane) for _ in range(5)))
@@ -69,10 +69,10 @@ async def test_after_the_rest_one_call_tries_and_a_store_that_answers_is_used_ag
     answer = None
     while answer is None and time.monotonic() < end:
         try:
-            answer = await lane.call("PING")
+            answer = await lane.call("PING", seconds=TIMEOUT)
         except ConnectionError:
             await asyncio.sleep(0.01)
-    again = await lane.call("PING")
+    again = await lane.call("PING", seconds=TIMEOUT)
     lane.close()
 
     assert (answer, again) == (b"PONG", b"PONG")

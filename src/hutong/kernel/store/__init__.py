@@ -1,10 +1,11 @@
-"""The store: one small port over Redis or Valkey for counters, short-lived values, scripts, streams and locks.
+"""The store: one small port over Redis or Valkey, single or a cluster, for counters, short-lived values, scripts, streams.
 
 Kernel packages call `Store`; it is never the record of anything (a flushed store loses nothing but time).
 Its page is docs/kernel/store.md.
 """
 
+from hutong.kernel.store.address import Address
 from hutong.kernel.store.client import Script, Store, StoreUnavailable, open_store
 from hutong.kernel.store.embedded import EmbeddedStore
 
-__all__ = ["EmbeddedStore", "Script", "Store", "StoreUnavailable", "open_store"]
+__all__ = ["Address", "EmbeddedStore", "Script", "Store", "StoreUnavailable", "open_store"]

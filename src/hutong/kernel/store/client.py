@@ -1,31 +1,38 @@
-"""The port: what Hutong asks of a store, in Redis 6.2 commands.
+"""The port: what Hutong asks of a store, a single node or a cluster, in Redis 6.2 commands.
 
 Every call fails as `StoreUnavailable` when the store does not answer. Keys of one operation share a hash tag.
 """
 
 import asyncio
 import hashlib
-import ssl as tls
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import hiredis
-import redis.asyncio as redis
-from redis.exceptions import RedisError
 
 from hutong.kernel.observability import metrics
-from hutong.kernel.store.pipe import Argument, HotLane, Pipe
+from hutong.kernel.store.address import Address
+from hutong.kernel.store.cluster import ClusterLane
+from hutong.kernel.store.pipe import ANSWER_SECONDS, LOST, Argument, HotLane, Lane
+from hutong.kernel.store.topology import Topology
 from hutong.kit.errors import Unavailable
 
-CONNECT_SECONDS = 2.0
-SILENCE_SECONDS = 5.0
-"""Longer than any blocking read: a connection that is silent for so long is dead, whatever TCP believes."""
-_AWAY = ("LOADING", "READONLY", "MISCONF", "OOM", "MASTERDOWN", "CLUSTERDOWN", "BUSY ", "NOAUTH", "WRONGPASS")
-"""Replies of a store that is there but cannot serve."""
-_LOST = (OSError, TimeoutError, hiredis.HiredisError, RedisError)
+_AWAY = (
+    *("LOADING", "READONLY", "MISCONF", "OOM", "MASTERDOWN", "NOREPLICAS", "BUSY ", "NOAUTH", "WRONGPASS"),
+    *(
+        "CLUSTERDOWN",
+        "MOVED ",
+        "ASK ",
+        "TRYAGAIN",
+        "ERR max number of clients",
+        "ERR This instance has cluster support disabled",
+    ),
+)
+"""Replies of a store that is there but cannot serve: not now, or not under this URL."""
+_AWAY_INSIDE_SCRIPT = ("-READONLY", "-MISCONF", "-OOM", "-NOREPLICAS")
+"""How Redis 6.2 says the same when it notices in the middle of a script."""
 
 
 class StoreUnavailable(Unavailable):
@@ -46,79 +53,44 @@ class Script:
         return hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a store listens, parsed from its URL."""
-
-    host: str = ""
-    port: int = 6379
-    path: str = ""
-    username: str = ""
-    password: str = ""
-    database: int = 0
-    secure: bool = False
-
-    @classmethod
-    def parse(cls, url: str) -> "Address":
-        """From `redis://`, `rediss://` or `unix://`.
-
-        Raises:
-            ValueError: another scheme.
-        """
-        parts = urlsplit(url)
-        username, password = unquote(parts.username or ""), unquote(parts.password or "")
-        if parts.scheme == "unix":
-            database = int(parse_qs(parts.query).get("db", ["0"])[0])
-            return cls(path=parts.path, username=username, password=password, database=database)
-        if parts.scheme not in {"redis", "rediss"}:
-            raise ValueError(f"a store URL starts with redis://, rediss:// or unix://, not {parts.scheme}://")
-        database = int(parts.path.strip("/") or 0)
-        host, port = parts.hostname or "127.0.0.1", parts.port or 6379
-        return cls(host, port, "", username, password, database, secure=parts.scheme == "rediss")
-
-    async def open_pipe(self) -> Pipe:
-        """A new pipe, authenticated and on the right database."""
-        loop = asyncio.get_running_loop()
-        async with asyncio.timeout(CONNECT_SECONDS):
-            if self.path:
-                _, pipe = await loop.create_unix_connection(Pipe, self.path)
-            else:
-                context = tls.create_default_context() if self.secure else None
-                _, pipe = await loop.create_connection(Pipe, self.host, self.port, ssl=context)
-            if self.password:
-                await pipe.call("AUTH", *([self.username] if self.username else []), self.password)
-            if self.database:
-                await pipe.call("SELECT", self.database)
-        return pipe
-
-
 class Store:
-    """One Redis or Valkey.
+    """One Redis or Valkey, or one cluster of them.
 
     Args:
-        url: `redis://[user:password@]host[:port][/db]`, `rediss://…` or `unix:///path?db=0`.
+        url: `redis://[user:password@]host[:port][/db]`, `rediss://…`, `unix:///path?db=0`,
+            `redis+cluster://[user:password@]host:port,host:port,…` or `rediss+cluster://…`.
+
+    Raises:
+        ValueError: the URL is none of these.
     """
 
     def __init__(self, url: str) -> None:
-        self._redis: redis.Redis = redis.Redis.from_url(
-            url,
-            socket_connect_timeout=CONNECT_SECONDS,
-            socket_timeout=SILENCE_SECONDS,
-            health_check_interval=15,
-            max_connections=64,
+        address = Address.parse(url)
+        self._topology = Topology(address) if address.cluster else None
+        self._open_lane: Callable[[], Lane] = (
+            partial(ClusterLane, address, self._topology) if self._topology else partial(HotLane, address.open_pipe)
         )
-        self._lane = HotLane(Address.parse(url).open_pipe)
+        self._lane = self._open_lane()
+        self._patient: list[Lane] = []
 
     async def call(self, *command: Argument) -> Any:
-        """One command on the hot lane; its reply as bytes, int, list or None."""
+        """One command on the hot lane; its reply as bytes, int, list or None.
+
+        Raises:
+            StoreUnavailable: the store does not answer, or cannot serve at present.
+            hiredis.ReplyError: it refused the command.
+        """
+        return await self._call(self._lane, command)
+
+    async def _call(self, lane: Lane, command: Sequence[Argument], seconds: float = ANSWER_SECONDS) -> Any:
         try:
-            return await self._lane.call(*command)
+            return await lane.call(*command, seconds=seconds)
         except hiredis.ReplyError as error:
-            if str(error).startswith(_AWAY):
-                raise self._lost(str(command[0]), error) from error
+            if _is_away(str(error)):
+                raise _lost(str(command[0]), error) from error
             raise
-        except _LOST as error:
-            raise self._lost(str(command[0]), error) from error
+        except LOST as error:
+            raise _lost(str(command[0]), error) from error
 
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Any:
         """Run a script atomically; all keys must share one hash tag."""
@@ -146,7 +118,15 @@ class Store:
         await asyncio.gather(*(self.call("DEL", key) for key in keys))
 
     async def ping(self) -> None:
-        await self.call("PING")
+        """Ask every part of the store whether it can serve.
+
+        Raises:
+            StoreUnavailable: one does not answer, or cannot serve.
+        """
+        try:
+            await self._lane.ping()
+        except LOST as error:
+            raise _lost("PING", error) from error
 
     async def append(self, stream: str, fields: Mapping[str, str]) -> None:
         """Add one entry to a stream."""
@@ -159,26 +139,36 @@ class Store:
 
         Waits up to `block_ms` on a connection of its own, so it never holds up the hot lane.
         """
+        command = ("XREADGROUP", "GROUP", group, consumer, "COUNT", count, "BLOCK", block_ms, "STREAMS", stream, ">")
         try:
-            reply: Any = await self._redis.xreadgroup(group, consumer, {stream: ">"}, count=count, block=block_ms)
-        except redis.ResponseError as error:
-            if "NOGROUP" not in str(error):
-                raise self._lost("XREADGROUP", error) from error
+            reply = await self._call_patiently(command, block_ms / 1000 + ANSWER_SECONDS)
+        except hiredis.ReplyError as error:
+            if str(error).startswith("UNBLOCKED"):  # the stream was moved to another node meanwhile
+                return []
+            if not str(error).startswith("NOGROUP"):
+                raise
             await self.make_group(stream, group)
             return []
-        except _LOST as error:
-            raise self._lost("XREADGROUP", error) from error
-        return [entry for _, entries in reply or [] for entry in entries]
+        return [(entry, _pairs(fields)) for _, entries in reply or [] for entry, fields in entries]
+
+    async def _call_patiently(self, command: Sequence[Argument], seconds: float) -> Any:
+        """A command that waits, on a lane that carries nothing else meanwhile; an unfinished one takes its lane with it."""
+        lane = self._patient.pop() if self._patient else self._open_lane()
+        try:
+            reply = await self._call(lane, command, seconds)
+        except BaseException:
+            lane.close()
+            raise
+        self._patient.append(lane)
+        return reply
 
     async def make_group(self, stream: str, group: str) -> None:
         """Make a consumer group that starts at the stream's beginning; one that exists is left alone."""
         try:
-            await self._redis.xgroup_create(stream, group, id="0", mkstream=True)
-        except redis.ResponseError as error:
-            if "BUSYGROUP" not in str(error):
-                raise self._lost("XGROUP", error) from error
-        except _LOST as error:
-            raise self._lost("XGROUP", error) from error
+            await self.call("XGROUP", "CREATE", stream, group, "0", "MKSTREAM")
+        except hiredis.ReplyError as error:
+            if not str(error).startswith("BUSYGROUP"):
+                raise
 
     async def finish(self, stream: str, group: str, entries: Sequence[bytes]) -> None:
         """Acknowledge entries and take them out of the stream, so that it never grows."""
@@ -186,15 +176,33 @@ class Store:
             await asyncio.gather(self.call("XACK", stream, group, *entries), self.call("XDEL", stream, *entries))
 
     async def close(self) -> None:
-        self._lane.close()
-        await self._redis.aclose()
-
-    @staticmethod
-    def _lost(command: str, error: BaseException) -> StoreUnavailable:
-        metrics.store_failures.labels(command).inc()
-        return StoreUnavailable(f"the store does not answer ({type(error).__name__})", retry_after=1)
+        """Let go of all connections."""
+        if self._topology is not None:
+            self._topology.close()
+        for lane in (self._lane, *self._patient):
+            lane.close()
 
 
 def open_store(url: str) -> Store:
     """The store at `url`; nothing connects until the first use."""
     return Store(url)
+
+
+def _is_away(reply: str) -> bool:
+    if reply.startswith("ERR Error running script"):
+        return any(word in reply for word in _AWAY_INSIDE_SCRIPT)
+    return reply.startswith(_AWAY)
+
+
+def _lost(command: str, error: BaseException) -> StoreUnavailable:
+    metrics.store_failures.labels(command).inc()
+    if not isinstance(error, hiredis.ReplyError):
+        return StoreUnavailable(f"the store does not answer ({type(error).__name__})", retry_after=1)
+    if str(error).startswith("MOVED "):
+        return StoreUnavailable("the store is a node of a cluster: its URL begins with redis+cluster://", retry_after=1)
+    return StoreUnavailable(f"the store cannot serve ({str(error).partition(' ')[0]})", retry_after=1)
+
+
+def _pairs(flat: Sequence[bytes]) -> dict[bytes, bytes]:
+    """The fields of a stream entry, which come as one list of names and values."""
+    return dict(zip(flat[::2], flat[1::2], strict=True))

@@ -4,14 +4,41 @@ Measured in reference/ecosystem.md §1.3. Commands issued in one turn of the eve
 """
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, cast
 
 import hiredis
 
+ANSWER_SECONDS = 2.0
+REST_SECONDS = 1.0
 ConnectionLost = ConnectionError
 Argument = str | bytes | int | float
+LOST = (OSError, TimeoutError, hiredis.HiredisError)
+"""What a call raises when there is no answer; a refusal (`hiredis.ReplyError`) is one of them."""
+
+
+class Lane(Protocol):
+    """A way to a store, whatever it consists of."""
+
+    async def call(self, *command: Argument, seconds: float = ANSWER_SECONDS) -> Any:
+        """One command and its reply as bytes, int, list or None.
+
+        Args:
+            command: its words; its first key decides where it goes.
+            seconds: until a connection whose answer is missing is dropped.
+
+        Raises:
+            OSError, TimeoutError: the store did not answer.
+            hiredis.ReplyError: the store refused the command.
+        """
+
+    async def ping(self) -> None:
+        """Return if every part of the store can serve; raises as `call` does."""
+
+    def close(self) -> None:
+        """Let go of the connections."""
 
 
 class Pipe(asyncio.Protocol):
@@ -41,6 +68,8 @@ class Pipe(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._reader.feed(data)
         while (reply := self._reader.gets()) is not False:
+            if not self._waiting:  # a farewell, as in "max number of clients reached"
+                return self.close()
             future = self._waiting.popleft()
             if future.done():
                 continue
@@ -48,6 +77,7 @@ class Pipe(asyncio.Protocol):
                 future.set_exception(reply)
             else:
                 future.set_result(reply)
+        return None
 
     def call(self, *command: Argument) -> "asyncio.Future[Any]":
         """Send one command; its reply as bytes, int, list or None.
@@ -72,71 +102,74 @@ class Pipe(asyncio.Protocol):
         self._outgoing.clear()
 
     def close(self) -> None:
+        """Drop the connection at once: what was not sent yet would wait for a peer that may be gone."""
         if self._transport is not None:
-            self._transport.close()
+            self._transport.abort()
 
 
 class HotLane:
     """A `Pipe` that connects on first use and again after it broke.
 
-    A store that was silent is left alone for a moment: every request asks it several times, and would wait each time.
+    A server that lets calls wait until their time is over is left alone for a moment, in which calls fail at once: every
+    request asks the store several times, and would wait each time. Then one call tries, and the others do not wait for it.
 
     Args:
         connect: opens a new authenticated `Pipe`.
-        timeout: seconds after which a call counts as lost and the connection is dropped.
-        rest: seconds for which calls fail at once after one was lost so; then one call tries, and the others do not
-            wait for it.
+        rest: seconds for which a silent server is left alone.
     """
 
-    def __init__(self, connect: Callable[[], Any], timeout: float = 2.0, rest: float = 1.0) -> None:
-        self._connect = connect
-        self._timeout = timeout
-        self._rest = rest
-        self._resting_until = 0.0
+    def __init__(self, connect: Callable[[], Awaitable[Pipe]], rest: float = REST_SECONDS) -> None:
+        self._connect, self._rest = connect, rest
         self._pipe: Pipe | None = None
-        self._opening: asyncio.Task[Pipe] | None = None
+        self._opening: asyncio.Future[Pipe] | None = None
+        self._resting_until = 0.0
 
-    async def call(self, *command: Argument) -> Any:
-        """One command and its reply.
+    async def call(self, *command: Argument, seconds: float = ANSWER_SECONDS) -> Any:
+        """See `Lane`."""
+        return await self._ask(lambda pipe: pipe.call(*command), seconds)
 
-        Raises:
-            ConnectionError, TimeoutError: the store did not answer.
-            hiredis.ReplyError: the store refused the command.
-        """
-        now = asyncio.get_running_loop().time()
-        if now < self._resting_until:
-            raise ConnectionLost("the store was silent a moment ago")
-        if self._resting_until:
-            self._resting_until = now + self._timeout + self._rest
+    async def call_asking(self, *command: Argument, seconds: float = ANSWER_SECONDS) -> Any:
+        """`call`, right after ASKING, which lets a node serve a slot that is being moved to it."""
+        return (await self._ask(lambda pipe: asyncio.gather(pipe.call("ASKING"), pipe.call(*command)), seconds))[1]
+
+    async def ping(self) -> None:
+        """See `Lane`."""
+        await self.call("PING")
+
+    async def _ask(self, send: Callable[[Pipe], "asyncio.Future[Any]"], seconds: float) -> Any:
+        self._mind_the_rest(seconds)
         try:
-            reply = await self._ask(*command)
+            pipe = self._pipe
+            if pipe is None or not pipe.open:
+                pipe = await self._reopen()
+            reply = await self._answer(pipe, send(pipe), seconds)
         except TimeoutError:
-            self._be_patient()
+            self._resting_until = time.monotonic() + self._rest
             raise
-        except hiredis.ReplyError:
-            self._resting_until = 0.0
+        except (ConnectionRefusedError, FileNotFoundError, hiredis.ReplyError):
+            self._resting_until = 0.0  # whoever refuses does not let anybody wait
             raise
         self._resting_until = 0.0
         return reply
 
-    async def _ask(self, *command: Argument) -> Any:
-        pipe = self._pipe
-        if pipe is None or not pipe.open:
-            pipe = await self._reopen()
-        future = pipe.call(*command)
-        handle = future.get_loop().call_later(self._timeout, self._give_up, pipe)
+    def _mind_the_rest(self, seconds: float) -> None:
+        now = time.monotonic()
+        if now < self._resting_until:
+            raise ConnectionLost("the store let calls wait a moment ago")
+        if self._resting_until:
+            self._resting_until = now + seconds + self._rest  # this call tries
+
+    async def _answer(self, pipe: Pipe, reply: "asyncio.Future[Any]", seconds: float) -> Any:
+        handle = reply.get_loop().call_later(seconds, self._give_up, pipe)
         try:
-            return await future
+            return await reply
         finally:
             handle.cancel()
 
     def _give_up(self, pipe: Pipe) -> None:
         """A reply is overdue: replies come in order, so nothing behind it will come either."""
-        self._be_patient()
+        self._resting_until = time.monotonic() + self._rest
         pipe.close()
-
-    def _be_patient(self) -> None:
-        self._resting_until = asyncio.get_running_loop().time() + self._rest
 
     async def _reopen(self) -> Pipe:
         if self._opening is None:
@@ -144,11 +177,14 @@ class HotLane:
             self._opening.add_done_callback(self._opened)
         return await asyncio.shield(self._opening)
 
-    def _opened(self, task: "asyncio.Task[Pipe]") -> None:
+    def _opened(self, opening: "asyncio.Future[Pipe]") -> None:
         self._opening = None
-        if not task.cancelled() and task.exception() is None:
-            self._pipe = task.result()
+        if not opening.cancelled() and opening.exception() is None:
+            self._pipe = opening.result()
 
     def close(self) -> None:
+        """See `Lane`."""
+        if self._opening is not None:
+            self._opening.cancel()
         if self._pipe is not None:
             self._pipe.close()

@@ -6,6 +6,7 @@ import aiohttp
 import pytest
 
 from hutong.host.wiring import Host
+from support.servers import Redis, RedisCluster
 from support.stand import NO_FACE, TEMPLATE, TWO_FACES, VIDEO, VIOLATION, Phone, Stand, photo, until
 
 ALL_AT_ONCE = 10
@@ -153,6 +154,17 @@ async def test_a_direct_upload_is_checked_when_it_is_first_used(stand: Stand) ->
     assert task["status"] == "completed"
 
 
+async def test_a_picture_is_looked_at_once_however_many_ask(stand: Stand) -> None:
+    """Detections cost money with the vendor: ten creates at once share one."""
+    phone = await stand.phone()
+    image_url = await phone.uploaded()
+    replies = await asyncio.gather(*(phone.create(image_url) for _ in range(ALL_AT_ONCE)))
+
+    assert {reply.code for reply in replies} == {0}
+    assert (await stand.sandbox_totals())["detects"] == 1
+    assert await phone.balance() == 0
+
+
 async def test_two_first_logins_of_one_device_make_one_user(stand: Stand) -> None:
     phones = await asyncio.gather(*(stand.phone("the-same-device") for _ in range(ALL_AT_ONCE)))
 
@@ -160,13 +172,13 @@ async def test_two_first_logins_of_one_device_make_one_user(stand: Stand) -> Non
     assert await phones[0].entries() == [("reward", 100)]
 
 
-async def test_a_flushed_store_loses_nothing(stand: Stand) -> None:
+async def test_a_flushed_store_loses_nothing(stand: Stand, store_server: Redis | RedisCluster) -> None:
     """Doorbells, caches and counters are gone; every task still ends."""
     stand.vision.gate.clear()
     phone = await stand.phone()
     image_url = await phone.uploaded()
     ids = [(await phone.create(image_url)).data["task_id"] for _ in range(6)]
-    await stand.host.kernel.store.call("FLUSHALL")
+    store_server.flush()
     stand.vision.gate.set()
 
     assert {(await phone.ended(task_id))["status"] for task_id in ids} == {"completed"}

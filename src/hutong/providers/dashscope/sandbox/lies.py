@@ -11,8 +11,8 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from hutong.providers.dashscope.sandbox.answers import answer, task_answer, unknown_task
-from hutong.providers.dashscope.sandbox.hangup import transport_of
 from hutong.providers.dashscope.sandbox.queue import Task
+from hutong.sandbox.hangup import transport_of
 
 Subject = Literal["create", "query", "result", "video"]
 
