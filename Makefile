@@ -38,7 +38,7 @@ bench: setup-dev ## Measure the hot paths beside floors and peers: ARGS="balance
 
 faults: setup-dev ## Break a running installation under load and count: ARGS="--faults 200 --database sqlite --store embedded --seed N"
 	@tests/support/install.sh
-	@cd tests && ../$(BIN)/python -m faults $(ARGS)
+	@PYTHONPATH=tests $(BIN)/python -m faults $(ARGS)
 
 check: lint types ## Lint, formatting, types, imports: all that needs no test
 

@@ -1,4 +1,4 @@
-"""`python -m faults`, from the folder `tests`: the fault suite in its long form. See docs/faults.md."""
+"""`python -m faults`, with `tests` on the path: the fault suite in its long form. See docs/faults.md."""
 
 import argparse
 import asyncio
@@ -28,7 +28,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=None, help="of the choice of faults; printed when left out")
     parser.add_argument("--pause", type=float, default=0.5, help="average seconds between two faults (0.5)")
     parser.add_argument("--lease", type=float, default=1.0, help="seconds of a job's lease (1)")
-    parser.add_argument("--report", type=Path, default=None, help="also write the report to this file, as Markdown")
+    parser.add_argument("--report", type=Path, default=None, help="put the report into this file too, as Markdown")
     parser.add_argument("--scenario", choices=("all", "none", *SCENARIOS), default="none", help="also these (none)")
     parser.add_argument("--shorter", type=float, default=1.0, help="divide the seconds of the scenarios by this (1)")
     parser.add_argument("--keep", type=Path, default=None, help="keep data and logs in this folder")
@@ -73,7 +73,7 @@ def main() -> int:
     shown = report.Run(options.database, options.store, seed, options.lease)
     report.show(console, shown, outcome, findings)
     if options.report is not None:
-        options.report.write_text(report.markdown(shown, outcome, findings), "utf-8")
+        report.write(options.report, report.markdown(shown, outcome, findings))
     return 0 if outcome.clean and all(finding.kept for finding in findings) else 1
 
 

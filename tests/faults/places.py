@@ -114,8 +114,7 @@ async def store_place(name: str) -> AsyncIterator[Place]:
             yield await _served(stack, name, server, server.url)
         else:
             cluster = stack.enter_context(redis_cluster())
-            url = cluster.url.replace("redis://", "redis+cluster://").removesuffix("/0")
-            yield Place(name, url, url, cluster.nodes)
+            yield Place(name, cluster.store_url, cluster.store_url, cluster.nodes)
 
 
 def environment(database: Place, store: Place) -> Mapping[str, str]:

@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -12,6 +13,12 @@ from faults.run import Outcome
 from faults.scenarios import Finding
 
 SHOWN = 40
+TITLE = """# The last runs of the fault suite
+
+Each section is written by `make faults` with `--report`.
+What is counted, and what it does not show, is in [faults](faults.md).
+"""
+HEADING = "\n## "
 
 
 @dataclass(frozen=True)
@@ -99,3 +106,12 @@ def markdown(run: Run, outcome: Outcome, findings: Sequence[Finding]) -> str:
     lines += [f"| {name} | {times} |" for name, times in outcome.struck.most_common()]
     lines += ["", *(f"- {line}" for line in complaints(outcome))]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def write(path: Path, section: str) -> None:
+    """Put a run's section into the report, in the place of an older one on the same database and store."""
+    old = path.read_text("utf-8") if path.exists() else TITLE
+    head, *sections = old.rstrip().split(HEADING)
+    kept = [one for one in sections if one.splitlines()[0] != section.removeprefix("## ").splitlines()[0]]
+    parts = [head.rstrip() + "\n", *sorted([*kept, section.removeprefix("## ")])]
+    path.write_text(HEADING.join(part.rstrip() + "\n" for part in parts), "utf-8")
