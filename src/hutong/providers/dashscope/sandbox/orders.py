@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from hutong.kit.clock import epoch_ms
 from hutong.providers.dashscope.sandbox.answers import BEIJING, TASK_LIFE_MS, Refusal, request_id
@@ -40,10 +40,13 @@ async def json_body(request: Request) -> Mapping[str, Any]:
         Refusal: BadRequest.TooLarge or BadRequest.IllegalInput.
     """
     received = bytearray()
-    async for chunk in request.stream():
-        received += chunk
-        if len(received) > MAX_BODY:
-            raise Refusal("BadRequest.TooLarge")
+    try:
+        async for chunk in request.stream():
+            received += chunk
+            if len(received) > MAX_BODY:
+                raise Refusal("BadRequest.TooLarge")
+    except ClientDisconnect:
+        raise Refusal("BadRequest.IllegalInput") from None  # nobody reads it; the call has no effect
     try:
         body = json.loads(received)
     except ValueError:
