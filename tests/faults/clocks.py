@@ -56,7 +56,7 @@ async def _work(host: Host, clock: WrongClock) -> None:
         await asyncio.shield(run)
     finally:
         worker.stop()
-        await run
+        await asyncio.gather(run, return_exceptions=True)
         await host.stop()
 
 
