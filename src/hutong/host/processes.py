@@ -4,19 +4,30 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import uvicorn
 from prometheus_client import start_http_server
 
 from hutong.host.asgi import HostApp
+from hutong.host.connections import BoundedConnection
 from hutong.host.settings import Settings
 from hutong.host.wiring import Host
 from hutong.kernel.observability import logs
 from hutong.kernel.observability.health import HealthRegistry
 
 BACKLOG = 2048
+WIRE: Mapping[str, Any] = {
+    "http": BoundedConnection,
+    "ws": "none",
+    "lifespan": "on",
+    "log_config": None,
+    "access_log": False,
+    "server_header": False,
+    "timeout_keep_alive": 75,
+}
+"""How uvicorn speaks HTTP for an app of this host, in production and in tests."""
 
 
 class _Server(uvicorn.Server):
@@ -45,18 +56,8 @@ def serve(settings: Settings, apps: Sequence[str], host: str, port: int) -> None
     logs.configure(settings.log.level, settings.log.format, process="api")
     street = Host(settings, apps, alone=len(apps) == 1)
     with listening_socket(host, port) as listener:
-        config = uvicorn.Config(
-            HostApp(street),
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            loop="uvloop",
-            http="httptools",
-            ws="none",
-            lifespan="on",
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=int(settings.http.drain_seconds),
-        )
+        drain = int(settings.http.drain_seconds)
+        config = uvicorn.Config(HostApp(street), loop="uvloop", timeout_graceful_shutdown=drain, **WIRE)
         _Server(config, street.kernel.health).run(sockets=[listener])
 
 

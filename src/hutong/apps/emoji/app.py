@@ -43,6 +43,7 @@ def create_app(kernel: Kernel) -> FastAPI:
         description="A photo of a face becomes a personalised emoji video.",
         docs_url=None,  # the host serves it
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would lead to whatever the Host header says
         openapi_url=None if kernel.settings.production else "/openapi.json",
         responses={"4XX": {"model": envelope.Failure}, "5XX": {"model": envelope.Failure}},
     )

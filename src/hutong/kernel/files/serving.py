@@ -54,13 +54,15 @@ class Span:
 
 def files_app(storage: DiskStorage) -> Starlette:
     """`GET|HEAD /<key>?e=…&s=…` and `POST /upload`; errors as `{"error": code, "message": …, "details": …}`."""
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/upload", Upload(storage), methods=["POST"]),
             Route("/{key:path}", Download(storage), methods=["GET"]),
         ],
         exception_handlers={HutongError: _refuse, HTTPException: _refuse_request},
     )
+    app.router.redirect_slashes = False  # a redirect would lead to whatever the Host header says
+    return app
 
 
 class Download:

@@ -17,7 +17,7 @@ from hutong.apps.emoji.pictures.schemas import (
     UploadFormView,
 )
 from hutong.kernel.files.errors import ImageTooLarge, NotAnImage
-from hutong.kernel.http.strict import BodyMalformed, StrictRoute
+from hutong.kernel.http.strict import BodyMalformed, StrictRoute, is_json, parse_json
 from hutong.kit.clock import iso_z
 
 router = APIRouter(prefix="/api/v1/emoji", tags=["emoji"], route_class=StrictRoute)
@@ -51,7 +51,7 @@ async def upload(request: Request, emoji: App, caller: Caller) -> Response:
     With JSON `{"mode":"direct","content_type":…,"size":…}` the answer is a form to upload straight to the storage.
     """
     await limit_user(emoji, "upload", emoji.settings.upload_per_minute, caller)
-    if request.headers.get("content-type", "").startswith("application/json"):
+    if is_json(request):
         return _form(emoji, caller, await _direct(request))
     data = await _file(request, emoji.kernel.images.rules.max_bytes)
     return ok(_view(emoji, await emoji.pictures.take_in(caller, data)))
@@ -59,9 +59,9 @@ async def upload(request: Request, emoji: App, caller: Caller) -> Response:
 
 async def _direct(request: Request) -> DirectUpload:
     try:
-        return DirectUpload.model_validate(await request.json())
+        return DirectUpload.model_validate(parse_json(await request.body()))
     except ValidationError as error:
-        fields = [{"field": ".".join(map(str, item["loc"])), "problem": item["msg"]} for item in error.errors()]
+        fields = [{"field": ".".join(map(str, item["loc"])) or "body", "problem": item["msg"]} for item in error.errors()]
         raise BodyMalformed(f"{fields[0]['field']}: {fields[0]['problem']}", details={"fields": fields}) from error
 
 
