@@ -14,8 +14,9 @@ from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
+from starlette.exceptions import HTTPException
 
-from hutong.kit.errors import InvalidInput
+from hutong.kit.errors import HutongError, InvalidInput
 from hutong.kit.text import is_clean
 
 DEEPEST = 32
@@ -118,6 +119,10 @@ class StrictRoute(APIRoute):
                 return await handle(own)
             except RequestValidationError as error:
                 raise own.malformed or _explained(error) from error
+            except HTTPException as error:
+                if isinstance(error.__cause__, HutongError):
+                    raise error.__cause__ from error  # FastAPI hides why a body could not be read
+                raise
 
         return strict
 

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 
+from hutong.apps.emoji.contract.responses import SIGNED_IN, WITH_BODY, failures
 from hutong.apps.emoji.deps import App, Caller, Emoji, limit_user
 from hutong.apps.emoji.envelope import Envelope, ok
 from hutong.apps.emoji.pictures.repository import Picture
@@ -30,10 +31,17 @@ _UPLOAD_BODY: dict[str, Any] = {
                 "schema": {
                     "type": "object",
                     "required": ["image"],
-                    "properties": {"image": {"type": "string", "format": "binary"}},
+                    "additionalProperties": False,
+                    "properties": {
+                        "image": {
+                            "type": "string",
+                            "format": "binary",
+                            "description": "JPEG, PNG, BMP or WebP, at most 10 MB, each side 400 to 7000 pixels; `file` does as well.",
+                        }
+                    },
                 }
             },
-            "application/json": {"schema": {"$ref": "#/components/schemas/DirectUpload"}},
+            "application/json": {"schema": DirectUpload.model_json_schema()},
         },
     }
 }
@@ -42,6 +50,7 @@ _UPLOAD_BODY: dict[str, Any] = {
 @router.post(
     "/upload",
     response_model=Envelope[UploadedView] | Envelope[UploadFormView],
+    responses=failures(*SIGNED_IN, *WITH_BODY),
     openapi_extra=_UPLOAD_BODY,
     summary="Upload a picture, or get a form to upload it directly",
 )
@@ -100,7 +109,12 @@ def _form(emoji: Emoji, caller: int, wish: DirectUpload) -> Response:
     return ok(view)
 
 
-@router.post("/detect", response_model=Envelope[DetectedView], summary="Look for the one face in a picture; free")
+@router.post(
+    "/detect",
+    response_model=Envelope[DetectedView],
+    responses=failures(*SIGNED_IN, *WITH_BODY, 502001),
+    summary="Look for the one face in a picture; free",
+)
 async def detect(body: DetectRequest, emoji: App, caller: Caller) -> Response:
     """`passed` false with a `reason` when the picture cannot be used; costs no points."""
     await limit_user(emoji, "detect", emoji.settings.detect_per_minute, caller)
