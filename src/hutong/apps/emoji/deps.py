@@ -86,12 +86,13 @@ def _digits(value: object) -> object:
     return value
 
 
-Whole = Annotated[int, BeforeValidator(_digits)]
+_DIGITS = BeforeValidator(_digits)
+_PAGE = Query(ge=1, le=1_000_000, description="Page number, from 1.")
+_PAGE_SIZE = Query(ge=1, le=MAX_PAGE_SIZE, description="Items on a page.")
 
 
 async def _page(
-    page: Annotated[Whole, Query(ge=1, le=1_000_000, description="Page number, from 1.")] = 1,
-    page_size: Annotated[Whole, Query(ge=1, le=MAX_PAGE_SIZE, description="Items on a page.")] = 20,
+    page: Annotated[int, _PAGE, _DIGITS] = 1, page_size: Annotated[int, _PAGE_SIZE, _DIGITS] = 20
 ) -> PageRequest:
     return PageRequest(page, page_size)
 

@@ -155,7 +155,11 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     """Name the fields and what is wrong with them, never what was sent."""
     assert isinstance(error, RequestValidationError)
     fields = [
-        {"field": ".".join(map(str, item["loc"][1:])) or "body", "problem": item["msg"]} for item in error.errors()
+        {
+            "field": ".".join(map(str, item["loc"][1:])) or "body",
+            "problem": item["msg"].removeprefix("Value error, "),
+        }
+        for item in error.errors()
     ]
     first = fields[0] if fields else {"field": "body", "problem": "is missing"}
     message = f"{first['field']}: {first['problem']}"
