@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+import support.hypotheses  # noqa: F401 - chooses the profile of property tests
 from hutong.host import migrations
 from hutong.host.settings import load_settings
 from hutong.kernel.db import Database, open_database
 from hutong.kernel.store import Store
-import support.hypotheses  # noqa: F401 - chooses the profile of property tests
 from support.servers import PostgreSQL, Redis, postgres, redis
 from support.stand import Stand, standing
 

@@ -80,8 +80,9 @@ class HostApp:
             return None
         if scope["method"] not in {"GET", "HEAD"}:
             return Response(b"Method not allowed", 405, {"Allow": "GET, HEAD"}, "text/plain")
-        if front:
-            return front_page(scope, self._host)
+        return front_page(scope, self._host) if front else await self._for_operators(path)
+
+    async def _for_operators(self, path: str) -> Response:
         if path == "/livez":
             return Response(b'{"status":"alive"}', media_type=JSON)
         if path == "/readyz":
@@ -147,9 +148,9 @@ class HostApp:
 
 def _names_host(scope: Scope) -> bool:
     """Whether there is exactly one well-formed Host header; HTTP/1.0 may do without (RFC 9112 §3.2)."""
-    named = [value for name, value in scope["headers"] if name == b"host"]
+    named: list[bytes] = [value for name, value in scope["headers"] if name == b"host"]
     if not named:
-        return scope["http_version"] == "1.0"
+        return bool(scope["http_version"] == "1.0")
     return len(named) == 1 and _HOST.fullmatch(named[0]) is not None
 
 

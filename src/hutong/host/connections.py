@@ -91,8 +91,8 @@ class BoundedConnection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self.cycle.response_complete and self._awaited is Awaited.BODY:
-            self._arm(self.leftover_seconds)
+        if self.cycle.response_complete and self._awaited is not Awaited.REQUEST:
+            self._arm(self.leftover_seconds if self._awaited is Awaited.BODY else self.head_seconds)
 
     def send_400_response(self, msg: str) -> None:
         if self._oversize:

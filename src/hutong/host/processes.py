@@ -25,6 +25,7 @@ WIRE: Mapping[str, Any] = {
     "log_config": None,
     "access_log": False,
     "server_header": False,
+    "proxy_headers": False,  # uvicorn would believe any local client; kernel.http.addresses decides
     "timeout_keep_alive": 75,
 }
 """How uvicorn speaks HTTP for an app of this host, in production and in tests."""

@@ -7,12 +7,20 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import accumulate, count
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from sqlalchemy import text
 
 from hutong.host.settings import load_settings
@@ -28,7 +36,9 @@ from hutong.kit.paging import PageRequest
 START = datetime(2026, 11, 22, tzinfo=UTC)
 WORK = "work"
 EVERYTHING = PageRequest(1, 10_000)
-TWICE = "SELECT account_id, idempotency_key FROM credit_entries GROUP BY account_id, idempotency_key HAVING COUNT(*) > 1"
+TWICE = (
+    "SELECT account_id, idempotency_key FROM credit_entries GROUP BY account_id, idempotency_key HAVING COUNT(*) > 1"
+)
 AMOUNTS = st.integers(1, 40)
 KEYS = st.integers(0, 7).map("key-{}".format)
 PERIODS = st.one_of(st.none(), st.integers(1, 3).map("2026-W0{}".format))
@@ -93,21 +103,24 @@ class World:
     db: Database
     ids: Callable[[], int] = field(default_factory=lambda: count(1).__next__)
 
-    def run(self, work: Callable[[], Awaitable[Any]]) -> Any:
+    def run(self, work: Callable[..., Awaitable[Any]], *args: Any) -> Any:
         async def awaited() -> Any:
-            return await work()
+            return await work(*args)
 
         return self.runner.run(awaited())
 
-    def outcome(self, work: Callable[[], Awaitable[Any]]) -> Any:
+    def outcome(self, work: Callable[..., Awaitable[Any]], *args: Any) -> Any:
         """What it returned, or the class of the error it raised."""
         try:
-            return self.run(work)
+            return self.run(work, *args)
         except (CreditsExhausted, HoldNotOpen) as error:
             return type(error)
 
-    def write(self, work: Callable[[Connection], Any]) -> Any:
-        return self.outcome(lambda: self.db.write(work))
+    def write(self, work: Callable[..., Any], *args: Any) -> Any:
+        return self.outcome(self.db.write, work, *args)
+
+    def read(self, work: Callable[..., Any], *args: Any) -> Any:
+        return self.run(self.db.read, work, *args)
 
 
 @pytest.fixture
@@ -138,8 +151,8 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule()
     def open_account(self) -> None:
         account = Account(self.world.ids())
-        assert self.world.write(lambda conn: credits.create_account(conn, account.id, self.now)) is True
-        assert self.world.write(lambda conn: credits.create_account(conn, account.id, self.now)) is False
+        assert self.world.write(credits.create_account, account.id, self.now) is True
+        assert self.world.write(credits.create_account, account.id, self.now) is False
         self.accounts.append(account)
 
     @rule(
@@ -154,7 +167,7 @@ class LedgerMachine(RuleBasedStateMachine):
         account = self._account(which)
         for _ in range(times):
             move = Move(self.world.ids(), account.id, kind, amount, key, self.now, period_key=period)
-            got = self.world.write(lambda conn, move=move: credits.grant(conn, move))
+            got = self.world.write(credits.grant, move)
             assert got == account.move(kind, amount, key, period)
 
     @rule(which=WHICH, amount=AMOUNTS, key=KEYS, times=REPEATS, quickly=st.booleans())
@@ -163,10 +176,7 @@ class LedgerMachine(RuleBasedStateMachine):
         wallet = Wallet(self.world.db)
         for _ in range(times):
             move = Move(self.world.ids(), account.id, EntryKind.CONSUME, -amount, key, self.now)
-            if quickly:
-                got = self.world.outcome(lambda move=move: wallet.spend(move))
-            else:
-                got = self.world.write(lambda conn, move=move: credits.spend(conn, move))
+            got = self.world.outcome(wallet.spend, move) if quickly else self.world.write(credits.spend, move)
             assert got == account.move(EntryKind.CONSUME, -amount, key)
 
     @rule(which=WHICH, amount=AMOUNTS, ref=st.integers(0, 9).map(str), seconds=st.integers(1, 60), times=REPEATS)
@@ -174,12 +184,10 @@ class LedgerMachine(RuleBasedStateMachine):
         account = self._account(which)
         expires = self.now + timedelta(seconds=seconds)
         for _ in range(times):
-            wanted = HoldRequest(
-                self.world.ids(), self.world.ids(), account.id, amount, WORK, ref, expires, self.now
-            )
-            got = self.world.write(lambda conn, wanted=wanted: credits.hold(conn, wanted))
+            wanted = HoldRequest(self.world.ids(), self.world.ids(), account.id, amount, WORK, ref, expires, self.now)
+            got = self.world.write(credits.hold, wanted)
             took = account.move(EntryKind.CONSUME, -amount, f"hold:{WORK}:{ref}")
-            assert got == {True: None, False: HoldNotOpen}.get(took, took)  # type: ignore[arg-type, call-overload]
+            assert got == {True: None, False: HoldNotOpen}.get(took, took)  # type: ignore[arg-type]
             if took is True:
                 self.holds.append(Held(wanted.hold_id, account, amount, ref, expires))
 
@@ -190,7 +198,7 @@ class LedgerMachine(RuleBasedStateMachine):
         held = self._held(which)
         spent = None if used is None else round(held.amount * used)
         for _ in range(times):
-            got = self.world.write(lambda conn: self._settle(conn, held, spent))
+            got = self.world.write(self._settle, held, spent)
             assert got == held.end("settled", held.amount if spent is None else spent)
 
     @precondition(lambda self: self.holds)
@@ -198,7 +206,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def release(self, which: int, times: int) -> None:
         held = self._held(which)
         for _ in range(times):
-            got = self.world.write(lambda conn: credits.release(conn, held.id, self.world.ids(), self.now))
+            got = self.world.write(self._release, held)
             assert got == held.end("released", 0)
 
     @precondition(lambda self: self.holds)
@@ -206,7 +214,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def settle_and_release_at_once(self, which: int) -> None:
         """One of the two wins unless the hold had ended before."""
         held = self._held(which)
-        settled, released = self.world.run(lambda: self._race(held))
+        settled, released = self.world.run(self._race, held)
         if held.state == "open":
             assert {settled, released} == {None, HoldNotOpen}
             held.end(*(("settled", held.amount) if settled is None else ("released", 0)))
@@ -220,12 +228,12 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(times=REPEATS)
     def expire(self, times: int) -> None:
         """Exactly the open holds whose time is up are resolved; a second sweep that saw the same list changes nothing."""
-        late = self.world.run(lambda: self.world.db.read(list_expired, self.now))
+        late = self.world.read(list_expired, self.now)
         due = [held for held in self.holds if held.state == "open" and held.expires <= self.now]
         assert sorted(found.id for found in late) == sorted(held.id for held in due)
         by_id = {held.id: held for held in due}
         for found in late * times:
-            got = self.world.write(lambda conn, found=found: self._expire(conn, found))
+            got = self.world.write(self._expire, found)
             assert got == by_id[found.id].end("released", 0)
 
     @rule(which=WHICH, amount=AMOUNTS)
@@ -246,7 +254,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @invariant()
     def the_ledger_is_the_model(self) -> None:
         """Balances, every entry in its order, running balances, holds; and the auditor finds nothing."""
-        broken, twice, found, holds = self.world.run(lambda: self.world.db.read(self._audit))
+        broken, twice, found, holds = self.world.read(self._audit)
         assert (broken, twice) == ([], [])
         for account in self.accounts:
             balance, entries = found[account.id]
@@ -263,7 +271,7 @@ class LedgerMachine(RuleBasedStateMachine):
         """Leave no open hold to the next example, whose sweeps would find it."""
         for held in self.holds:
             if held.state == "open":
-                self.world.write(lambda conn, held=held: credits.release(conn, held.id, self.world.ids(), self.now))
+                self.world.write(self._release, held)
 
     def _account(self, which: int) -> Account:
         return self.accounts[which % len(self.accounts)]
@@ -274,10 +282,13 @@ class LedgerMachine(RuleBasedStateMachine):
     def _settle(self, conn: Connection, held: Held, used: int | None) -> None:
         credits.settle(conn, held.id, self.now, used=used, entry_id=self.world.ids())
 
+    def _release(self, conn: Connection, held: Held) -> None:
+        credits.release(conn, held.id, self.world.ids(), self.now)
+
     async def _race(self, held: Held) -> tuple[Outcome, Outcome]:
         racers: list[Callable[[Connection], None]] = [
             lambda conn: self._settle(conn, held, None),
-            lambda conn: credits.release(conn, held.id, self.world.ids(), self.now),
+            lambda conn: self._release(conn, held),
         ]
         ends = await asyncio.gather(*(self.world.db.write(racer) for racer in racers), return_exceptions=True)
         first, second = (type(end) if isinstance(end, Exception) else None for end in ends)
@@ -306,4 +317,4 @@ def _listed(ids: list[int]) -> str:
 
 def test_any_sequence_of_calls_keeps_every_promise(world: World) -> None:
     """Against a model, with repeated calls, racers, lost transactions and holds whose time is up."""
-    run_state_machine_as_test(lambda: LedgerMachine(world))
+    run_state_machine_as_test(cast("type[LedgerMachine]", partial(LedgerMachine, world)))

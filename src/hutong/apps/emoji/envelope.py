@@ -173,5 +173,6 @@ async def _on_http(request: Request, error: Exception) -> Response:
     message = {PATH_UNKNOWN: "There is nothing at this path.", METHOD_UNKNOWN: "This path does not take that method."}
     response = _answer(_failure(number, message.get(number, str(error.detail)), None, request.scope))
     if number == METHOD_UNKNOWN:
-        response.headers["Allow"] = allowed_methods(request.app.routes, request.scope)
+        own = (error.headers or {}).get("Allow", "")  # of a mounted folder, or of the first route that fits
+        response.headers["Allow"] = allowed_methods(request.app.routes, request.scope) or own
     return response

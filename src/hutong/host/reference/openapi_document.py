@@ -21,12 +21,12 @@ def render_documents() -> dict[Path, str]:
     return {APPS / name / "contract" / "openapi.yaml": _text(found) for name, found in documents().items()}
 
 
-def documents() -> dict[str, Mapping[str, Any]]:
+def documents() -> Mapping[str, dict[str, Any]]:
     """Each app's OpenAPI document, whatever this machine's environment says."""
     return asyncio.run(_documents())
 
 
-async def _documents() -> dict[str, Mapping[str, Any]]:
+async def _documents() -> Mapping[str, dict[str, Any]]:
     with TemporaryDirectory() as folder:
         host = Host(Defaults(env="test", data=Path(folder), store_url="redis://127.0.0.1:1/0"))
         found = {spec.name: spec.create_app(host.kernel).openapi() for spec in host.specs}
@@ -34,5 +34,6 @@ async def _documents() -> dict[str, Mapping[str, Any]]:
     return found
 
 
-def _text(document: Mapping[str, Any]) -> str:
-    return HEAD + yaml.safe_dump(dict(document), sort_keys=False, allow_unicode=True, width=110)
+def _text(document: dict[str, Any]) -> str:
+    text: str = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110)
+    return HEAD + text

@@ -24,6 +24,7 @@ from hutong.kernel.files.errors import LinkExpired, LinkInvalid, RangeUnsatisfia
 from hutong.kernel.files.links import SignedLink
 from hutong.kernel.files.ports import ObjectFacts
 from hutong.kernel.files.receiving import receive_upload
+from hutong.kernel.http.methods import allowed_methods
 from hutong.kit.errors import HutongError
 
 INLINE = frozenset({"image/jpeg", "image/png", "image/webp", "video/mp4"})
@@ -226,7 +227,8 @@ def _refuse(_: Request, error: Exception) -> Response:
     return error_answer(cast(HutongError, error))
 
 
-def _refuse_request(_: Request, error: Exception) -> Response:
+def _refuse_request(request: Request, error: Exception) -> Response:
     wrong = cast(HTTPException, error)
     body = {"error": "files.request", "message": wrong.detail}
-    return JSONResponse(body, wrong.status_code, {**_UNCACHED, **(wrong.headers or {})})
+    allow = {"Allow": allowed_methods(request.app.routes, request.scope)} if wrong.status_code == 405 else {}
+    return JSONResponse(body, wrong.status_code, {**_UNCACHED, **allow})

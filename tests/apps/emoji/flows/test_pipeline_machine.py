@@ -8,12 +8,20 @@ from collections import Counter
 from collections.abc import Coroutine, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from support.hypotheses import share
 from support.stand import NO_FACE, TWO_FACES, VIOLATION, Phone, Reply, Stand, photo, standing, until, working
@@ -123,7 +131,9 @@ class PipelineMachine(RuleBasedStateMachine):
         image_url = self.world.run(self.phone.uploaded(photo(width)))
         self.model.pictures.append(Picture(image_url, width))
 
-    @rule(which=WHICH, template=st.sampled_from(TEMPLATES), key=st.one_of(st.none(), st.sampled_from(["k1", "k2", "k3"])))
+    @rule(
+        which=WHICH, template=st.sampled_from(TEMPLATES), key=st.one_of(st.none(), st.sampled_from(["k1", "k2", "k3"]))
+    )
     def create(self, which: int, template: str, key: str | None) -> None:
         picture = self.model.pictures[which % len(self.model.pictures)]
         reply = self.world.run(self.phone.create(picture.image_url, template, key))
@@ -284,4 +294,4 @@ class PipelineMachine(RuleBasedStateMachine):
 
 def test_whatever_happens_every_task_ends_and_is_paid_for_once(world: World) -> None:
     """Completed once, or failed or called off with its points back once; the balance is the model's."""
-    run_state_machine_as_test(lambda: PipelineMachine(world), settings=share(0.2))
+    run_state_machine_as_test(cast("type[PipelineMachine]", partial(PipelineMachine, world)), settings=share(0.2))

@@ -20,7 +20,11 @@ IfNoneMatch = Annotated[
 @router.get(
     "/config",
     response_model=Envelope[ConfigView],
-    responses={200: TAGGED, 304: {"description": "It is still the one named in If-None-Match.", **TAGGED}, **failures()},
+    responses={
+        200: TAGGED,
+        304: {"description": "It is still the one named in If-None-Match.", **TAGGED},
+        **failures(),
+    },
     summary="All client configuration at once",
 )
 async def read_config(emoji: App, if_none_match: IfNoneMatch = "") -> Response:

@@ -82,5 +82,5 @@ def _headers(status: str, response: dict[str, Any]) -> dict[str, Any]:
         names.append("WWW-Authenticate")
     if status in WAITING:
         names.append("Retry-After")
-    own = response.get("headers", {})
+    own: dict[str, Any] = response.get("headers", {})
     return own | {name: {"$ref": f"#/components/headers/{name}"} for name in names}

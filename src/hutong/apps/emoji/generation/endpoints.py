@@ -38,9 +38,7 @@ TaskId = Annotated[
 @router.post(
     "/create",
     response_model=Envelope[CreatedView],
-    responses=failures(
-        *SIGNED_IN, *WITH_BODY, 402001, 404002, 409001, 422001, 422002, 422003, 422009, 502001
-    ),
+    responses=failures(*SIGNED_IN, *WITH_BODY, 402001, 404002, 409001, 422001, 422002, 422003, 422009, 502001),
     summary="Make a video; takes points",
 )
 async def create(body: CreateTask, emoji: App, caller: Caller, idempotency_key: IdempotencyKey = None) -> Response:

@@ -18,11 +18,13 @@ from hutong.apps.emoji.pictures.schemas import (
     UploadFormView,
 )
 from hutong.kernel.files.errors import ImageTooLarge, NotAnImage
+from hutong.kernel.http.forms import read_form
 from hutong.kernel.http.strict import BodyMalformed, StrictRoute, is_json, parse_json
 from hutong.kit.clock import iso_z
 
 router = APIRouter(prefix="/api/v1/emoji", tags=["emoji"], route_class=StrictRoute)
 FIELDS = ("image", "file")
+MISSING = "Send the picture as multipart/form-data in a field called image."
 _UPLOAD_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -36,7 +38,7 @@ _UPLOAD_BODY: dict[str, Any] = {
                         "image": {
                             "type": "string",
                             "format": "binary",
-                            "description": "JPEG, PNG, BMP or WebP, at most 10 MB, each side 400 to 7000 pixels; `file` does as well.",
+                            "description": "JPEG, PNG, BMP or WebP, to 10 MiB, sides of 400 to 7000 pixels; or `file`.",
                         }
                     },
                 }
@@ -70,20 +72,24 @@ async def _direct(request: Request) -> DirectUpload:
     try:
         return DirectUpload.model_validate(parse_json(await request.body()))
     except ValidationError as error:
-        fields = [{"field": ".".join(map(str, item["loc"])) or "body", "problem": item["msg"]} for item in error.errors()]
+        fields = [
+            {"field": ".".join(map(str, item["loc"])) or "body", "problem": item["msg"]} for item in error.errors()
+        ]
         raise BodyMalformed(f"{fields[0]['field']}: {fields[0]['problem']}", details={"fields": fields}) from error
 
 
 async def _file(request: Request, largest: int) -> bytes:
     """The bytes of the uploaded file; it is spooled to disk while it arrives."""
-    async with request.form(max_files=1, max_fields=4) as form:
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        raise NotAnImage(MISSING, details={"reason": "missing"})
+    async with read_form(request, max_files=1, max_fields=4) as form:
         for name in FIELDS:
             part = form.get(name)
             if isinstance(part, UploadFile):
                 if (part.size or 0) > largest:
                     raise ImageTooLarge(details={"largest_bytes": largest})
                 return await part.read()
-    raise NotAnImage("Send the picture as multipart/form-data in a field called image.", details={"reason": "missing"})
+    raise NotAnImage(MISSING, details={"reason": "missing"})
 
 
 def _view(emoji: Emoji, picture: Picture) -> UploadedView:
