@@ -32,7 +32,7 @@ test-quick: setup-dev ## Every check, and the tests that need no server installe
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/python -m pytest -m "not server and not browser" $(ARGS)
 
-bench: setup-dev ## Measure the hot paths beside a floor or a peer: ARGS="ledger jobs balance follow start", --quick
+bench: setup-dev ## Measure the hot paths beside floors and peers: ARGS="balance jobs …", --quick; docs/benchmarks.md
 	@tests/support/install.sh
 	@$(BIN)/python -m benchmarks $(ARGS)
 

@@ -32,7 +32,7 @@ FOLLOWED = text("SELECT COUNT(*) FROM emoji_tasks WHERE stage = 'generating'")
 
 async def run(*, quick: bool) -> list[Finding]:
     """Tasks are created through the API and submitted to the sandbox, where they hang; then polling is watched."""
-    size, seconds = (200, 10.0) if quick else (5_000, 45.0)
+    size, seconds = (200, POLL_SECONDS) if quick else (5_000, 3 * POLL_SECONDS)
     with postgres() as database, redis() as store, tempfile.TemporaryDirectory() as folder:
         url, port = database.create_database("follow"), servers.port()
         settings = load_settings(env="test", data=Path(folder), database_url=url)

@@ -3,7 +3,7 @@
 import os
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -56,7 +56,7 @@ class Cost:
     Args:
         count: pieces of work.
         wall: seconds by the clock.
-        cpu: seconds of processor time of the process that is measured.
+        cpu: seconds of processor time of what is measured.
     """
 
     count: int
@@ -79,13 +79,19 @@ class Cost:
 Round = Callable[[], Awaitable[Cost]]
 
 
-async def alternate(ours: Round, other: Round, rounds: int) -> tuple[list[Cost], list[Cost]]:
-    """Rounds in the order A B B A A B …, so that a machine that slows down slows both."""
-    found: dict[int, list[Cost]] = {0: [], 1: []}
+async def alternate_all(measured: Mapping[str, Round], rounds: int) -> dict[str, list[Cost]]:
+    """Rounds in the order A B C C B A A B C …, so that a machine that slows down slows all."""
+    found: dict[str, list[Cost]] = {name: [] for name in measured}
     for number in range(rounds):
-        for which in (0, 1) if number % 2 == 0 else (1, 0):
-            found[which].append(await (ours, other)[which]())
-    return found[0], found[1]
+        for name in list(measured)[:: 1 if number % 2 == 0 else -1]:
+            found[name].append(await measured[name]())
+    return found
+
+
+async def alternate(ours: Round, other: Round, rounds: int) -> tuple[list[Cost], list[Cost]]:
+    """`alternate_all` for two."""
+    found = await alternate_all({"ours": ours, "other": other}, rounds)
+    return found["ours"], found["other"]
 
 
 def median(costs: Sequence[Cost], figure: Callable[[Cost], float]) -> float:
@@ -93,15 +99,15 @@ def median(costs: Sequence[Cost], figure: Callable[[Cost], float]) -> float:
 
 
 class Stopwatch:
-    """Clock and processor time of a process, this one when no other is named."""
+    """Clock and processor time of some processes, this one when no other is named."""
 
-    def __init__(self, process: psutil.Process | None = None) -> None:
-        self._process = process or psutil.Process(os.getpid())
+    def __init__(self, *processes: psutil.Process) -> None:
+        self._processes = processes or (psutil.Process(os.getpid()),)
         self._wall, self._cpu = time.perf_counter(), self._spent()
 
     def _spent(self) -> float:
-        times = self._process.cpu_times()
-        return float(times.user + times.system)
+        times = [process.cpu_times() for process in self._processes]
+        return float(sum(each.user + each.system for each in times))
 
     def cost(self, count: int) -> Cost:
         """Since it was made."""

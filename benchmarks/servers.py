@@ -17,12 +17,27 @@ CONNECTIONS = 16
 
 
 @asynccontextmanager
-async def process(command: Sequence[str], environment: Mapping[str, str]) -> AsyncIterator[psutil.Process]:
-    """A process that is gone at the end."""
+async def process(
+    command: Sequence[str], environment: Mapping[str, str], *, python: str = sys.executable, says: str = ""
+) -> AsyncIterator[psutil.Process]:
+    """A process that is gone at the end.
+
+    Args:
+        command: words for the interpreter.
+        environment: variables beyond this process's own.
+        python: the interpreter; ours when left out.
+        says: a line that it prints once it is ready; waited for.
+    """
     child = subprocess.Popen(  # noqa: ASYNC220 - it starts in a moment
-        [sys.executable, *command], env={**os.environ, **environment}, stdout=subprocess.DEVNULL
+        [python, *command],
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE if says else subprocess.DEVNULL,
+        text=True,
     )
     try:
+        if child.stdout is not None:
+            line = await asyncio.to_thread(child.stdout.readline)
+            assert line.strip() == says, f"{command} said {line!r}"
         yield psutil.Process(child.pid)
     finally:
         child.terminate()
@@ -31,6 +46,8 @@ async def process(command: Sequence[str], environment: Mapping[str, str]) -> Asy
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
+        if child.stdout is not None:
+            child.stdout.close()
 
 
 async def answering(url: str, seconds: float = 60.0) -> float:

@@ -3,7 +3,8 @@
 #
 #   deploy/setup/bootstrap.sh run     what running Hutong needs (requirements.lock)
 #   deploy/setup/bootstrap.sh dev     what working on it needs as well (requirements-dev.lock)
-#   deploy/setup/bootstrap.sh lock    recreate both lock files from pyproject.toml, every package at its newest
+#   deploy/setup/bootstrap.sh lock    recreate the lock files from pyproject.toml and benchmarks/peers/*.in, every
+#                                     package at its newest
 #
 # A stamp inside .venv names the lock it was made from, so a run with nothing to do takes a moment.
 # pip needs minutes to install these packages; uv needs seconds. So pip installs just uv, whose hash the lock holds,
@@ -129,17 +130,24 @@ bring_up_to_date() { # bring_up_to_date LOCK
 
 # --- locking ---------------------------------------------------------------------------------------------------
 
-compile() { # compile GROUP LOCK
+compile() { # compile LOCK SOURCE…
+    target=$1
+    shift
     "$uv" pip compile --quiet --upgrade --universal --generate-hashes --no-annotate --no-header \
-        --python-version 3.11 --extra vision --extra oss --extra s3 --group "$1" pyproject.toml -o "$2"
+        --python-version 3.11 "$@" -o "$target"
+}
+
+compile_own() { # compile_own GROUP LOCK
+    compile "$2" --extra vision --extra oss --extra s3 --group "$1" pyproject.toml
 }
 
 lock() {
     tell_uv
     uv=$(find_uv requirements.lock)
-    compile setup requirements.lock
-    compile dev requirements-dev.lock
-    if grep -n '://' requirements.lock requirements-dev.lock; then fail "A lock file must name no host."; fi
+    compile_own setup requirements.lock
+    compile_own dev requirements-dev.lock
+    for peer in benchmarks/peers/*.in; do compile "${peer%.in}.lock" "$peer"; done
+    if grep -n '://' requirements.lock requirements-dev.lock benchmarks/peers/*.lock; then fail "A lock file must name no host."; fi
     say "Locked; look at the changes, then:  make setup-dev test"
 }
 

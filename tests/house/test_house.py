@@ -6,6 +6,8 @@ import io
 import os
 import re
 import stat
+import subprocess
+import sys
 import tokenize
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -71,7 +73,11 @@ def test_nothing_is_left_to_be_done(path: Path) -> None:
 # Lock files and continuous integration
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+LOCKS = ["requirements.lock", "requirements-dev.lock"]
+LOCKS += [path.relative_to(ROOT).as_posix() for path in sorted(ROOT.glob("benchmarks/peers/*.in"))]
+
+
+@pytest.mark.parametrize("name", [name.replace(".in", ".lock") for name in LOCKS])
 def test_lock_files_name_no_host(name: str) -> None:
     text = (ROOT / name).read_text("utf-8")
 
@@ -142,6 +148,48 @@ def test_production_refuses(production: pytest.MonkeyPatch, name: str, value: st
     with pytest.raises(SettingsRefused, match=name) as refusal:
         load_settings()
     assert "s3cr3t" not in str(refusal.value)
+
+
+BUCKETS: Mapping[str, Mapping[str, str]] = {
+    "oss": {
+        "HUTONG_OSS__ENDPOINT": "https://oss-cn-beijing-internal.aliyuncs.com",
+        "HUTONG_OSS__ACCESS_KEY_ID": "LTAI-an-account-of-their-own",
+        "HUTONG_OSS__ACCESS_KEY_SECRET": STRONG,
+    },
+    "s3": {
+        "HUTONG_S3__BUCKET": "photos",
+        "HUTONG_S3__ACCESS_KEY_ID": "AKIA-an-account-of-their-own",
+        "HUTONG_S3__SECRET_ACCESS_KEY": STRONG,
+    },
+}
+
+
+@pytest.mark.parametrize("kind", BUCKETS)
+def test_production_needs_a_bucket_of_its_own(production: pytest.MonkeyPatch, kind: str) -> None:
+    production.setenv("HUTONG_FILES__STORAGE", kind)
+    for name, value in BUCKETS[kind].items():
+        production.setenv(name, value)
+    assert STRONG not in repr(load_settings())
+    for name in BUCKETS[kind]:
+        production.delenv(name)
+        with pytest.raises(SettingsRefused, match=name):
+            load_settings()
+        production.setenv(name, BUCKETS[kind][name])
+
+
+@pytest.mark.parametrize("kind", ["disk", "oss", "s3"])
+def test_only_the_chosen_storages_library_is_imported(tmp_path: Path, kind: str) -> None:
+    """The vendor's client alone takes a quarter of a second to import."""
+    code = (
+        "import sys; from hutong.host.asgi import HostApp; from hutong.host.wiring import Host\n"
+        "from hutong.host.settings import load_settings\n"
+        "Host(load_settings(env='test'))\n"
+        "print(*({'alibabacloud_oss_v2', 'obstore'} & sys.modules.keys()))"
+    )
+    chosen = {**BUCKETS["s3"], "HUTONG_FILES__STORAGE": kind, "HUTONG_DATA": str(tmp_path)}
+    found = subprocess.run([sys.executable, "-c", code], env={**os.environ, **chosen}, capture_output=True, check=True)
+    library = {"disk": "", "oss": "alibabacloud_oss_v2", "s3": "obstore"}[kind]
+    assert found.stdout.decode().strip() == library
 
 
 def test_production_starts_no_sandbox(production: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from starlette.routing import Mount, Route
 
 from hutong.host.api_page import add_api_page
 from hutong.host.asgi import OWN_PAGES
-from hutong.kernel.files import files_app
+from hutong.kernel.files import DiskStorage, files_app
 from hutong.kernel.settings import RealmKeys
 from support.stand import Phone, Reply, Stand, photo
 
@@ -73,7 +73,9 @@ def known(stand: Stand) -> set[Way]:
         app = spec.create_app(stand.host.kernel)
         add_api_page(app)
         found.update(ways(app.routes, f"/{spec.name}"))
-    return found.union(ways(files_app(stand.host.disk).routes, "/files"))
+    disk = stand.host.kernel.files
+    assert isinstance(disk, DiskStorage)
+    return found.union(ways(files_app(disk).routes, "/files"))
 
 
 def closed(stand: Stand) -> list[Way]:

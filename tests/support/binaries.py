@@ -56,6 +56,14 @@ REDIS = Product(
     debian="redis-server",
     homebrew="redis",
 )
+NGINX = Product(
+    name="Nginx",
+    variable="HUTONG_TEST_NGINX_BIN",
+    programs=("nginx",),
+    patterns=("usr/sbin", "opt/homebrew/opt/nginx/bin", "usr/local/opt/nginx/bin"),
+    debian="nginx-light",
+    homebrew="nginx",
+)
 CHROMIUM = Product(
     name="Chromium",
     variable="HUTONG_TEST_CHROMIUM",

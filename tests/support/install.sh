@@ -10,7 +10,7 @@
 set -eu
 
 here=$(cd "$(dirname "$0")/../.." && pwd)
-missing=""   # what to install, as words: postgresql redis mariadb chromium fonts
+missing=""   # what to install, as words: postgresql redis mariadb nginx chromium fonts
 
 say() { printf '%s\n' "$*"; }
 fail() { printf '%s\n' "$*" >&2; exit 1; }
@@ -58,6 +58,11 @@ find_mariadb() {
     done
     on_path mariadbd || newest /usr/sbin/mariadbd /usr/libexec/mariadbd \
         /opt/homebrew/opt/mariadb/bin/mariadbd /usr/local/opt/mariadb/bin/mariadbd
+}
+
+find_nginx() {
+    named "${HUTONG_TEST_NGINX_BIN:-}" nginx || on_path nginx || newest /usr/sbin/nginx \
+        /opt/homebrew/opt/nginx/bin/nginx /usr/local/opt/nginx/bin/nginx
 }
 
 find_chromium() {
@@ -111,6 +116,7 @@ apt_packages() {
             postgresql) label=PostgreSQL names=$(candidate postgresql) ;;
             redis) label=Redis names=$(candidate redis-server valkey-server) ;;
             mariadb) label=MariaDB names=$(mariadb_package server && mariadb_package client) ;;
+            nginx) label=Nginx names=$(candidate nginx-light nginx-core nginx) ;;
             chromium) label=Chromium names=$(candidate chromium) ;;
             fonts) label="Chinese fonts" names=$(candidate fonts-noto-cjk) ;;
         esac || fail "$label: this release has no package for it; install it by hand, or name it in HUTONG_TEST_…"
@@ -193,6 +199,7 @@ with_homebrew() {
 look PostgreSQL postgresql
 look Redis redis
 look MariaDB mariadb
+look Nginx nginx
 look Chromium chromium
 look "Chinese fonts" fonts
 [ -n "$missing" ] || exit 0

@@ -20,11 +20,12 @@ from PIL import Image
 
 from hutong.host.wiring import SANDBOX_PATH
 from support.http import Client, http_client
-from support.processes import free_port
+from support.processes import TETHER, free_port
 from support.stand import Phone, until
 
 PORTRAIT = Path(__file__).parents[2] / "src/hutong/apps/emoji/assets/portrait.jpg"
 START_SECONDS = 30.0
+STORES = ("valkey-server", "redis-server")
 QUICK: Mapping[str, str] = {
     "HUTONG_ENV": "test",
     "HUTONG_JOBS__LEASE_SECONDS": "1",
@@ -89,11 +90,12 @@ class Installation:
         return {**os.environ, **QUICK, **own, **self.environment}
 
     def start(self, *arguments: str) -> "subprocess.Popen[bytes]":
-        """Start `hutong <arguments>`; what it says goes to `<data>/test.log`."""
+        """Start `hutong <arguments>`, to end with the tests; what it says goes to `<data>/test.log`."""
         self.data.mkdir(parents=True, exist_ok=True)
+        tied = [sys.executable, "-I", "-S", str(TETHER), str(os.getpid()), "-1", "-1", str(int(signal.SIGKILL))]
         with (self.data / "test.log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "hutong", *arguments],
+                [*tied, sys.executable, "-m", "hutong", *arguments],
                 env=self._variables(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -121,10 +123,10 @@ class Installation:
         return found
 
     def child(self, word: str) -> psutil.Process:
-        """The running process whose command line holds `word` (`worker`, `serve`, `valkey-server`)."""
+        """The running process whose command line holds `word` (`worker`, `serve`), or the embedded `store`."""
         for process in self.children():
             with suppress(psutil.Error):
-                if any(part == word or part.endswith(f"/{word}") for part in process.cmdline()[:12]):
+                if process.name() in STORES if word == "store" else word in process.cmdline()[:12]:
                     return process
         raise LookupError(f"no process called {word!r} runs; see {self.data / 'test.log'}")
 

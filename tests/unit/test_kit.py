@@ -1,5 +1,6 @@
 """Ids, text, languages, addresses, strict JSON: pure code, exhaustively."""
 
+import asyncio
 from datetime import UTC, datetime
 
 import pytest
@@ -12,6 +13,7 @@ from hutong.kernel.http.outbound import is_public
 from hutong.kernel.http.strict import BodyMalformed, parse_json
 from hutong.kernel.observability.logs import redact
 from hutong.kit.ids import EPOCH_MS, MAX_ID, ClockMovedBack, Snowflake, created_at, parse_id
+from hutong.kit.tasks import Shared
 
 
 @given(st.lists(st.integers(-4000, 4000), min_size=1, max_size=60))
@@ -132,3 +134,40 @@ def test_logs_hide_secrets_by_name_and_by_form() -> None:
         and "sk-1234567890" not in str(redact(event))
     )
     assert redact({"n": 5}) == {"n": 5}
+
+
+async def test_shared_work_is_done_once_and_a_caller_that_leaves_takes_nothing_away() -> None:
+    shared: Shared[str, int] = Shared()
+    gate, runs = asyncio.Event(), []
+
+    async def work() -> int:
+        runs.append(1)
+        await gate.wait()
+        return len(runs)
+
+    callers = [asyncio.create_task(shared.do("a", work)) for _ in range(3)]
+    await asyncio.sleep(0)
+    callers[0].cancel()
+    await asyncio.sleep(0)
+    gate.set()
+    results = await asyncio.gather(*callers, return_exceptions=True)
+
+    assert isinstance(results[0], asyncio.CancelledError)
+    assert results[1:] == [1, 1]
+    assert await shared.do("a", work) == 2
+
+
+async def test_shared_work_that_fails_fails_for_all_and_may_be_tried_again() -> None:
+    shared: Shared[str, int] = Shared()
+    failing = [True]
+
+    async def work() -> int:
+        if failing:
+            raise ValueError("no")
+        return 1
+
+    results = await asyncio.gather(*(shared.do("a", work) for _ in range(2)), return_exceptions=True)
+    failing.clear()
+
+    assert [type(result) for result in results] == [ValueError, ValueError]
+    assert await shared.do("a", work) == 1

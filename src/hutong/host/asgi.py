@@ -15,9 +15,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from hutong.host.api_page import add_api_page
 from hutong.host.front_page import front_page
 from hutong.host.sandboxes import Sandboxes
-from hutong.host.wiring import SANDBOX_PATH, Host
+from hutong.host.wiring import Host
 from hutong.kernel.assembly import AppSpec
-from hutong.kernel.files import files_app
+from hutong.kernel.files import DiskStorage, files_app
 from hutong.kernel.http.limits import Limit
 from hutong.kernel.http.middleware import Cors, Edge, ErrorRenderer, secured
 from hutong.kernel.observability import metrics
@@ -39,7 +39,8 @@ class HostApp:
 
     def __init__(self, host: Host, sandboxes: Sandboxes | None = None) -> None:
         self._host = host
-        self._sandboxes = sandboxes or (Sandboxes(host.settings) if host.settings.sandboxed else None)
+        wanted = host.settings.sandboxed or host.settings.oss_sandboxed
+        self._sandboxes = sandboxes or (Sandboxes(host.settings) if wanted else None)
         self._mounts = self._mount(host.specs)
         self._by_name = {spec.name: self._mounts[host.kernel.mounted_at[spec.name]] for spec in host.specs}
 
@@ -64,6 +65,8 @@ class HostApp:
 
     def _find(self, scope: Scope) -> tuple[ASGIApp | None, str]:
         path = scope["path"]
+        if self._sandboxes is not None and (bucket := self._sandboxes.bucket_at(path, _host_name(scope))) is not None:
+            return bucket, ""
         named = self._by_name.get(_host_name(scope).partition(".")[0])
         if named is not None and not path.startswith(("/files/", "/sandbox/")):
             return named, ""
@@ -102,9 +105,11 @@ class HostApp:
 
     def _mount(self, specs: Sequence[AppSpec]) -> dict[str, ASGIApp]:
         mounts = {self._host.kernel.mounted_at[spec.name]: self._edged(spec) for spec in specs}
-        mounts["/files"] = self._edge(files_app(self._host.disk), "files", _plain, FILES_BODY, {})
+        files = self._host.kernel.files
+        if isinstance(files, DiskStorage):  # a bucket serves its objects by itself
+            mounts["/files"] = self._edge(files_app(files), "files", _plain, FILES_BODY, {})
         if self._sandboxes is not None:
-            mounts[SANDBOX_PATH] = self._sandboxes.dashscope
+            mounts |= self._sandboxes.mounts
         return mounts
 
     def _edged(self, spec: AppSpec) -> ASGIApp:
@@ -123,7 +128,7 @@ class HostApp:
             render=render,
             address=kernel.address,
             limiter=kernel.limiter,
-            per_ip=Limit("ip", settings.limits.ip_per_minute),
+            per_ip=Limit(f"ip.{name}", settings.limits.ip_per_minute),
             max_body=body,
             larger=larger,
             body_pause=settings.http.body_pause_seconds,

@@ -7,7 +7,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import Scope
 
 from hutong import __version__
-from hutong.host.wiring import SANDBOX_PATH, Host
+from hutong.host.wiring import OSS_SANDBOX_PATH, SANDBOX_PATH, Host
 from hutong.kernel.http.languages import Language, negotiate
 
 TEXTS: dict[Language, dict[str, str]] = {
@@ -17,6 +17,7 @@ TEXTS: dict[Language, dict[str, str]] = {
         "app": "API description and try-out",
         "health": "Health",
         "sandbox": "DashScope sandbox: a local stand-in for the vendor, with buttons",
+        "oss_sandbox": "OSS sandbox: a local stand-in for the object storage, with buttons",
         "host": "For operators",
         "other": "中文",
     },
@@ -26,6 +27,7 @@ TEXTS: dict[Language, dict[str, str]] = {
         "app": "接口文档与调试",
         "health": "健康检查",
         "sandbox": "DashScope 沙箱：本地模拟的服务商，带操作按钮",
+        "oss_sandbox": "OSS 沙箱：本地模拟的对象存储，带操作按钮",
         "host": "运维",
         "other": "English",
     },
@@ -62,5 +64,7 @@ def _app(name: str, text: dict[str, str], *, docs: bool) -> str:
 
 def _host(text: dict[str, str], host: Host) -> str:
     sandbox = f"<li><a href='{SANDBOX_PATH}/'>{text['sandbox']}</a>" if host.settings.sandboxed else ""
+    if host.settings.oss_sandboxed:
+        sandbox += f"<li><a href='{OSS_SANDBOX_PATH}/'>{text['oss_sandbox']}</a>"
     probes = "<li><a href='/livez'>/livez</a> · <a href='/readyz'>/readyz</a> · <a href='/metrics'>/metrics</a>"
     return f"<section><h2>{text['host']}</h2><ul>{sandbox}{probes}</ul></section>"

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 from collections.abc import Mapping, Sequence
@@ -12,12 +13,16 @@ from prometheus_client import start_http_server
 
 from hutong.host.asgi import HostApp
 from hutong.host.connections import BoundedConnection
+from hutong.host.draining import DrainingServer
 from hutong.host.settings import Settings
 from hutong.host.wiring import Host
 from hutong.kernel.observability import logs
-from hutong.kernel.observability.health import HealthRegistry
 
 BACKLOG = 2048
+COLLECT_AFTER = (20_000, 20, 20)
+"""New objects, and young and middle collections, after which the next generation is looked through."""
+KEEP_ALIVE_SECONDS = 75
+"""How long an idle connection is kept; a load balancer in front must let go of its own earlier."""
 WIRE: Mapping[str, Any] = {
     "http": BoundedConnection,
     "ws": "none",
@@ -25,26 +30,14 @@ WIRE: Mapping[str, Any] = {
     "log_config": None,
     "access_log": False,
     "server_header": False,
-    "proxy_headers": False,  # uvicorn would believe any local client; kernel.http.addresses decides
-    "timeout_keep_alive": 75,
+    "proxy_headers": False,  # uvicorn would believe anybody on this machine; see kernel.http.addresses
+    "timeout_keep_alive": KEEP_ALIVE_SECONDS,
 }
 """How uvicorn speaks HTTP for an app of this host, in production and in tests."""
 
 
-class _Server(uvicorn.Server):
-    """uvicorn's server, which says that it drains before it stops taking connections."""
-
-    def __init__(self, config: uvicorn.Config, health: HealthRegistry) -> None:
-        super().__init__(config)
-        self._health = health
-
-    def handle_exit(self, sig: int, frame: Any) -> None:
-        self._health.draining = True
-        super().handle_exit(sig, frame)
-
-
 def serve(settings: Settings, apps: Sequence[str], host: str, port: int) -> None:
-    """Serve the apps until SIGTERM or SIGINT, then let running requests finish.
+    """Serve the apps until SIGTERM or SIGINT, then drain (see `hutong.host.draining`).
 
     Args:
         settings: of this process.
@@ -56,14 +49,39 @@ def serve(settings: Settings, apps: Sequence[str], host: str, port: int) -> None
     """
     logs.configure(settings.log.level, settings.log.format, process="api")
     street = Host(settings, apps, alone=len(apps) == 1)
-    with listening_socket(host, port) as listener:
+    with bound_socket(host, port) as listener:
         drain = int(settings.http.drain_seconds)
-        config = uvicorn.Config(HostApp(street), loop="uvloop", timeout_graceful_shutdown=drain, **WIRE)
-        _Server(config, street.kernel.health).run(sockets=[listener])
+        config = uvicorn.Config(
+            HostApp(street), loop="uvloop", backlog=BACKLOG, timeout_graceful_shutdown=drain, **WIRE
+        )
+        _Server(config, street.kernel.health, settings.http.notice_seconds).run(sockets=[listener])
 
 
-def listening_socket(host: str, port: int) -> socket.socket:
-    """A socket that listens; made here so that a taken port is found before anything starts."""
+class _Server(DrainingServer):
+    """The server of one API process, which spares the collector once everything is loaded."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        spare_the_collector()
+
+
+def spare_the_collector() -> None:
+    """Have the garbage collector look past what is loaded by now, and look less often.
+
+    Requests leave hardly any cycles, but every full collection walks over all routes, models and modules: without this
+    it takes a sixth of the processor time of a request (benchmarks/balance.py).
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
+
+
+def bound_socket(host: str, port: int) -> socket.socket:
+    """A socket with an address; made here so that a taken port is found before anything starts.
+
+    It listens only once the app can answer: a load balancer that is refused takes the next server at once, while one
+    that is let in would wait for the start.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -72,7 +90,6 @@ def listening_socket(host: str, port: int) -> socket.socket:
     except OSError:
         listener.close()
         raise
-    listener.listen(BACKLOG)
     return listener
 
 
@@ -95,6 +112,7 @@ async def _work(settings: Settings, apps: Sequence[str]) -> None:
     host = Host(settings, apps)
     await host.start()
     worker = host.worker()
+    spare_the_collector()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.stop)

@@ -1,11 +1,14 @@
 """The vendors' local stand-ins that an API process serves outside production."""
 
 import asyncio
+from collections.abc import Mapping
 
 from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from hutong.host.settings import Settings
-from hutong.host.wiring import SANDBOX_PATH
+from hutong.host.storages import oss_endpoint
+from hutong.host.wiring import OSS_SANDBOX_PATH, SANDBOX_PATH
 from hutong.kernel.observability.logs import logger
 from hutong.kernel.settings import SettingsRefused
 from hutong.kit.tasks import end
@@ -19,7 +22,7 @@ _log = logger("host.sandboxes")
 
 
 class Sandboxes:
-    """All sandboxes of this process.
+    """All sandboxes of this process: those of the vendors that the settings leave to one.
 
     Args:
         settings: of this process.
@@ -33,6 +36,30 @@ class Sandboxes:
         if settings.production:
             raise SettingsRefused("sandboxes do not start in production")
         self._process: VisionProcess | None = None
+        self._dashscope = self._create_dashscope(settings, vision) if settings.sandboxed else None
+        self._oss = _create_oss(settings) if settings.oss_sandboxed else None
+        self._bucket = settings.oss.bucket
+        self._warming: asyncio.Task[None] | None = None
+
+    @property
+    def mounts(self) -> Mapping[str, ASGIApp]:
+        """The sandboxes by the path of their page."""
+        found = {SANDBOX_PATH: self._dashscope, OSS_SANDBOX_PATH: self._oss}
+        return {path: app for path, app in found.items() if app is not None}
+
+    def bucket_at(self, path: str, host: str) -> ASGIApp | None:
+        """The OSS sandbox, if a path or a host name is its bucket's: the vendor's client knows no path of an endpoint."""
+        by_path = path == f"/{self._bucket}" or path.startswith(f"/{self._bucket}/")
+        return self._oss if by_path or host.partition(".")[0] == self._bucket else None
+
+    async def start(self) -> None:
+        """Begin to work off what waits; the vision process warms up meanwhile, for its libraries load slowly."""
+        if self._dashscope is not None:
+            await self._dashscope.state.sandbox.start()
+        if self._process is not None:
+            self._warming = asyncio.create_task(self._warm_up(self._process))
+
+    def _create_dashscope(self, settings: Settings, vision: Vision | None) -> Starlette:
         if vision is None:
             self._process = VisionProcess(settings.folder / "sandbox")
             vision = VisionClient(self._process)
@@ -40,18 +67,7 @@ class Sandboxes:
         key = settings.dashscope.api_key.get_secret_value()
         limits = settings.sandbox.model_dump()
         made = SandboxSettings(folder=settings.folder, public_url=public_url, api_keys=(key,), **limits)
-        self._dashscope = create_sandbox(made, vision)
-        self._warming: asyncio.Task[None] | None = None
-
-    @property
-    def dashscope(self) -> Starlette:
-        return self._dashscope
-
-    async def start(self) -> None:
-        """Begin to work off what waits; the vision process warms up meanwhile, for its libraries load slowly."""
-        await self._dashscope.state.sandbox.start()
-        if self._process is not None:
-            self._warming = asyncio.create_task(self._warm_up(self._process))
+        return create_sandbox(made, vision)
 
     async def _warm_up(self, process: VisionProcess) -> None:
         try:
@@ -61,6 +77,25 @@ class Sandboxes:
 
     async def stop(self) -> None:
         await end(self._warming)
-        await self._dashscope.state.sandbox.close()
+        for app in (self._dashscope, self._oss):
+            if app is not None:
+                await app.state.sandbox.close()
         if self._process is not None:
             await self._process.close()
+
+
+def _create_oss(settings: Settings) -> Starlette:
+    # Imported here: it needs a library of the extra `oss`.
+    from hutong.providers.oss.sandbox import Key, OssSandboxSettings, create_sandbox
+
+    chosen = settings.oss
+    known = Key(id=chosen.access_key_id, secret=chosen.access_key_secret, token=chosen.security_token)
+    made = OssSandboxSettings(
+        folder=settings.folder,
+        public_url=f"{settings.public_url.rstrip('/')}{OSS_SANDBOX_PATH}",
+        endpoint=oss_endpoint(settings),
+        bucket=chosen.bucket,
+        region=chosen.region,
+        keys=(known,),
+    )
+    return create_sandbox(made)

@@ -8,6 +8,8 @@ from pydantic_settings import SettingsError
 from hutong.apps.emoji.settings import EmojiSettings
 from hutong.kernel.settings import KernelSettings, Section, SettingsRefused
 from hutong.providers.dashscope.settings import SANDBOX_KEY, DashScopeSettings
+from hutong.providers.oss.settings import SANDBOX_ID, SANDBOX_SECRET, OssSettings
+from hutong.providers.s3.settings import S3Settings
 
 
 class SandboxLimits(Section):
@@ -25,6 +27,8 @@ class Settings(KernelSettings):
     emoji: EmojiSettings = EmojiSettings()
     dashscope: DashScopeSettings = DashScopeSettings()
     sandbox: SandboxLimits = SandboxLimits()
+    oss: OssSettings = OssSettings()
+    s3: S3Settings = S3Settings()
     restart_pause_seconds: float = Field(
         5.0, gt=0, description="Most seconds that `hutong up` waits before it starts a child again that keeps ending."
     )
@@ -32,12 +36,18 @@ class Settings(KernelSettings):
     @property
     def sections(self) -> dict[type[Section], Section]:
         """Sections by their class, as apps ask for them."""
-        return {EmojiSettings: self.emoji, DashScopeSettings: self.dashscope}
+        sections = (self.emoji, self.dashscope, self.oss, self.s3)
+        return {type(section): section for section in sections}
 
     @property
     def sandboxed(self) -> bool:
         """Whether DashScope is this installation's own sandbox."""
         return not self.dashscope.base_url
+
+    @property
+    def oss_sandboxed(self) -> bool:
+        """Whether objects lie in this installation's own OSS sandbox."""
+        return self.files.storage == "oss" and self.oss.sandboxed
 
 
 def load_settings(**overrides: Any) -> Settings:
@@ -55,6 +65,8 @@ def load_settings(**overrides: Any) -> Settings:
         raise SettingsRefused(_explain(error)) from error
     except SettingsError as error:
         raise SettingsRefused(str(error)) from error
+    if settings.files.storage == "s3" and settings.s3.missing is not None:
+        raise SettingsRefused(f"HUTONG_S3__{settings.s3.missing} must be set: HUTONG_FILES__STORAGE is s3")
     _check_production(settings)
     return settings
 
@@ -66,7 +78,18 @@ def _check_production(settings: Settings) -> None:
         raise SettingsRefused("HUTONG_DASHSCOPE__BASE_URL must be set in production: sandboxes do not start there")
     if settings.dashscope.api_key.get_secret_value() == SANDBOX_KEY:
         raise SettingsRefused("HUTONG_DASHSCOPE__API_KEY must be set in production: the sandbox's key is public")
+    if settings.files.storage == "oss":
+        _check_oss(settings)
     settings.realm_keys("emoji", settings.emoji.tokens)
+
+
+def _check_oss(settings: Settings) -> None:
+    if settings.oss.sandboxed:
+        raise SettingsRefused("HUTONG_OSS__ENDPOINT must be set in production: sandboxes do not start there")
+    if settings.oss.access_key_id == SANDBOX_ID:
+        raise SettingsRefused("HUTONG_OSS__ACCESS_KEY_ID must be set in production: the sandbox's key is public")
+    if settings.oss.access_key_secret.get_secret_value() == SANDBOX_SECRET:
+        raise SettingsRefused("HUTONG_OSS__ACCESS_KEY_SECRET must be set in production: the sandbox's key is public")
 
 
 def _explain(error: ValidationError) -> str:

@@ -37,6 +37,7 @@ class Child:
         folder: its working directory.
         log: file that takes its output; this process's own output when left out.
         longest_pause: seconds waited at most before it is started again when it keeps ending.
+        patience: seconds that it may take to end in order before it is ended by force.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Child:
     folder: Path | None = None
     log: Path | None = None
     longest_pause: float = LONGEST_PAUSE
+    patience: float = STOP_SECONDS
     process: asyncio.subprocess.Process | None = None
     restarts: int = 0
     _watch: "asyncio.Task[None] | None" = None
@@ -79,7 +81,7 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 self.process.terminate()
             try:
-                await asyncio.wait_for(self.process.wait(), STOP_SECONDS)
+                await asyncio.wait_for(self.process.wait(), self.patience)
             except TimeoutError:
                 self.process.kill()
         if self._watch is not None:

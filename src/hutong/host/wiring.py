@@ -8,11 +8,12 @@ from sqlalchemy import Connection
 from hutong.apps.emoji.app import SPEC as EMOJI
 from hutong.host.housekeeping import kernel_work
 from hutong.host.settings import Settings
-from hutong.kernel.assembly import AppSpec, Kernel, Work
+from hutong.host.storages import open_storage
+from hutong.kernel.assembly import AppSpec, Kernel, Work, joined
 from hutong.kernel.config import Documents, FolderSource
 from hutong.kernel.credits import Wallet
 from hutong.kernel.db import Database, open_database
-from hutong.kernel.files import DiskStorage, ImageIntake
+from hutong.kernel.files import ImageIntake, Storage
 from hutong.kernel.gateway import VIDEO_LANE, Gateway, Lane
 from hutong.kernel.http.addresses import ClientAddress
 from hutong.kernel.http.limits import Limiter
@@ -21,7 +22,7 @@ from hutong.kernel.identity.epochs import Epochs
 from hutong.kernel.jobs import Bell, Jobs, LeasedIds, Worker
 from hutong.kernel.observability.health import HealthRegistry
 from hutong.kernel.observability.invariants import Violation, check
-from hutong.kernel.settings import SettingsRefused, secret_bytes
+from hutong.kernel.settings import SettingsRefused
 from hutong.kernel.store import EmbeddedStore, Store, open_store
 from hutong.kit.clock import Clock, SystemClock
 from hutong.providers.dashscope.client import DashScopeEmoji
@@ -32,6 +33,7 @@ SPECS: Mapping[str, AppSpec] = {spec.name: spec for spec in (EMOJI,)}
 VENDOR_POLL_SECONDS = 15.0
 SANDBOX_POLL_SECONDS = 1.0
 SANDBOX_PATH = "/sandbox/dashscope"
+OSS_SANDBOX_PATH = "/sandbox/oss"
 
 
 class Host:
@@ -56,9 +58,7 @@ class Host:
         self.outbound = Outbound(allow_private=not settings.production)
         documents = {document.name: document for spec in self.specs for document in spec.documents()}
         self.documents = Documents(FolderSource(settings.folder / "config"), list(documents.values()))
-        self.disk = DiskStorage(
-            settings.folder / "files", secret_bytes(settings.file_secret), settings.public_url, clock
-        )
+        files = open_storage(settings, clock)
         mounted_at = {spec.name: "" if alone else f"/{spec.name}" for spec in self.specs}
         self.kernel = Kernel(
             settings=settings,
@@ -72,14 +72,14 @@ class Host:
             address=ClientAddress(settings.http.trusted_proxies),
             epochs=Epochs(db, store),
             wallet=Wallet(db),
-            files=self.disk,
+            files=files,
             images=ImageIntake(),
             gateway=_gateway(settings, self.outbound, db, clock),
-            health=_health(db, store),
+            health=_health(settings, db, store, files),
             documents=documents,
             mounted_at=mounted_at,
         )
-        self.work = _joined(
+        self.work = joined(
             [kernel_work(self.kernel, self.all_work), *(spec.create_work(self.kernel) for spec in self.specs)]
         )
 
@@ -100,6 +100,7 @@ class Host:
         finally:
             await self.outbound.close()
             self.kernel.images.close()
+            await self.kernel.files.close()
             await self.kernel.store.close()
             await self.kernel.db.close()
 
@@ -142,21 +143,18 @@ def _gateway(settings: Settings, outbound: Outbound, db: Database, clock: Clock)
     )
 
 
-def _health(db: Database, store: Store) -> HealthRegistry:
-    """The store is not required: without it everything goes on, slower (see docs/kernel/store.md)."""
+def _health(settings: Settings, db: Database, store: Store, files: Storage) -> HealthRegistry:
+    """The store is not required: without it everything goes on, slower (see docs/kernel/store.md).
+
+    Nor is a bucket: without it, what needs a picture answers 503, and all else goes on. The data folder is no other
+    machine, and the database lies in it or does not need it; it has no entry of its own.
+    """
     health = HealthRegistry()
     health.register("database", db.ping)
     health.register("redis", store.ping, required=False)
+    if settings.files.storage != "disk":
+        health.register("storage", files.ping, required=False)
     return health
-
-
-def _joined(parts: Sequence[Work]) -> Work:
-    return Work(
-        tasks=[task for part in parts for task in part.tasks],
-        schedules=[schedule for part in parts for schedule in part.schedules],
-        invariants=[invariant for part in parts for invariant in part.invariants],
-        hold_resolvers={name: resolver for part in parts for name, resolver in part.hold_resolvers.items()},
-    )
 
 
 def check_apps(names: Sequence[str]) -> None:

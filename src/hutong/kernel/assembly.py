@@ -64,6 +64,16 @@ class Work:
     hold_resolvers: HoldResolvers = field(default_factory=dict)
 
 
+def joined(parts: Sequence[Work]) -> Work:
+    """Several pieces of work as one."""
+    return Work(
+        tasks=[task for part in parts for task in part.tasks],
+        schedules=[schedule for part in parts for schedule in part.schedules],
+        invariants=[invariant for part in parts for invariant in part.invariants],
+        hold_resolvers={name: resolver for part in parts for name, resolver in part.hold_resolvers.items()},
+    )
+
+
 @dataclass(frozen=True)
 class AppSpec:
     """What the host must know of an app to run it.

@@ -79,6 +79,11 @@ def created_at(snowflake: int) -> datetime:
     return EPOCH + timedelta(milliseconds=snowflake >> 22)
 
 
+def first_id_of(moment: datetime) -> int:
+    """The smallest id that can be made at `moment` or later."""
+    return max(0, (moment - EPOCH) // timedelta(milliseconds=1)) << 22
+
+
 def parse_id(text: str) -> int | None:
     """The id that `text` spells, or None: decimal digits only, no sign, no leading zero, at most 2^63-1."""
     if not (text.isascii() and text.isdigit() and len(text) <= 19) or (text[0] == "0"):

@@ -13,6 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from hutong.kernel.db import Database
+from hutong.kernel.http.limits import Limit, Limiter, LimitExceeded
 from hutong.kernel.identity import Identity, RealmPolicy, TokenExpired, TokenInvalid, TokenRealm
 from hutong.kernel.identity.epochs import CACHE_SECONDS, NEVER, Epochs
 from hutong.kernel.identity.errors import UserBlocked
@@ -242,6 +243,49 @@ async def test_epochs_live_in_the_store_for_a_minute_at_most(db: Database, store
 
     assert await store.get(f"epoch:emoji:{{{user.id}}}") == str(int(NOON.timestamp())).encode()
     assert CACHE_SECONDS <= 60
+
+
+async def test_a_request_is_admitted_and_counted_whether_the_store_knows_the_epoch_or_not(
+    db: Database, store: Store, clock: ManualClock
+) -> None:
+    """The first is verified against SQL, the second by the store alone; both count, and the third is one too many."""
+    identity, limiter, limit = identity_of(db, store, clock, "2026"), Limiter(store, clock), Limit("user", 2)
+    user, token = await identity.sign_in_device("device-0001")
+
+    assert await store.get(f"epoch:emoji:{{{user.id}}}") is None
+    for _ in range(2):
+        assert (await identity.admit(token, limiter, limit)).user_id == user.id
+    with pytest.raises(LimitExceeded):
+        await identity.admit(token, limiter, limit)
+
+
+async def test_an_ended_token_uses_up_nobodys_limit(db: Database, store: Store, clock: ManualClock) -> None:
+    """Whoever holds a stolen token that was ended cannot lock out its owner by asking again and again."""
+    identity, limiter, limit = identity_of(db, store, clock, "2026"), Limiter(store, clock), Limit("user", 2)
+    user, stolen = await identity.sign_in_device("device-0001")
+    await identity.admit(stolen, limiter, limit)
+    await identity.end_tokens(user.id)
+    clock.advance(5)
+    for _ in range(10):
+        with pytest.raises(TokenInvalid):
+            await identity.admit(stolen, limiter, limit)
+
+    assert (await identity.admit(identity.issue(user.id), limiter, limit)).user_id == user.id
+
+
+async def test_without_a_store_a_request_is_admitted_by_sql_and_counted_here(db: Database, clock: ManualClock) -> None:
+    away = Store("redis://127.0.0.1:1/0")
+    identity, limiter, limit = identity_of(db, away, clock, "2026"), Limiter(away, clock), Limit("user", 2)
+    user, token = await identity.sign_in_device("device-0001")
+
+    for _ in range(2):
+        assert (await identity.admit(token, limiter, limit)).user_id == user.id
+    with pytest.raises(LimitExceeded):
+        await identity.admit(token, limiter, limit)
+    await identity.end_tokens(user.id)
+    with pytest.raises(TokenInvalid):
+        await identity.admit(token, limiter, limit)
+    await away.close()
 
 
 async def test_a_blocked_users_tokens_end_and_they_cannot_sign_in(

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from hutong.providers.dashscope.sandbox.buttons import BUTTONS
-from hutong.providers.dashscope.sandbox.page_texts import CHINESE, ENGLISH, language
+from hutong.providers.dashscope.sandbox.page_texts import CHINESE, ENGLISH
+from hutong.sandbox.pages import language
 from providers.dashscope.sandbox_world import World, world
 
 

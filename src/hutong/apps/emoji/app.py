@@ -15,6 +15,7 @@ from hutong.apps.emoji.catalogue.service import BANNERS, POINTS, STYLES, Catalog
 from hutong.apps.emoji.contract.description import describe
 from hutong.apps.emoji.deps import Emoji
 from hutong.apps.emoji.generation import endpoints as generation
+from hutong.apps.emoji.generation.erasing import Erasing
 from hutong.apps.emoji.generation.rules import failure_kind
 from hutong.apps.emoji.generation.service import Generations
 from hutong.apps.emoji.generation.tasks import Pipeline
@@ -25,7 +26,7 @@ from hutong.apps.emoji.points import endpoints as points
 from hutong.apps.emoji.settings import EmojiSettings
 from hutong.apps.emoji.user import endpoints as user
 from hutong.apps.emoji.user.service import Profiles
-from hutong.kernel.assembly import AppSpec, Kernel, Work
+from hutong.kernel.assembly import AppSpec, Kernel, Work, joined
 from hutong.kernel.credits import EntryKind, create_account, grant
 from hutong.kernel.credits.ledger import Move
 from hutong.kernel.identity import Identity, RealmPolicy, TokenRealm, User
@@ -63,7 +64,8 @@ def create_work(kernel: Kernel) -> Work:
     settings = kernel.section(EmojiSettings)
     lane = kernel.gateway.video_lane
     poll = settings.poll_seconds or kernel.gateway.poll_seconds
-    return Pipeline(kernel, settings, lane, poll, lambda code: failure_kind(kernel.gateway.refusal_of(code))).work()
+    pipeline = Pipeline(kernel, settings, lane, poll, lambda code: failure_kind(kernel.gateway.refusal_of(code)))
+    return joined([pipeline.work(), Erasing(kernel, settings).work()])
 
 
 def _parts(kernel: Kernel) -> Emoji:

@@ -58,10 +58,9 @@ async def signed_in(request: Request) -> int:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise TokenMissing
-    claims = await emoji.identity.verify(token.strip())
-    request.state.user_id = claims.user_id
     limit = Limit("user", emoji.kernel.settings.limits.user_per_minute)
-    await emoji.kernel.limiter.hit(limit, str(claims.user_id))
+    claims = await emoji.identity.admit(token.strip(), emoji.kernel.limiter, limit)
+    request.state.user_id = claims.user_id
     return claims.user_id
 
 

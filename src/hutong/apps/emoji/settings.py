@@ -21,6 +21,9 @@ class EmojiSettings(Section):
         0, ge=0, description="Seconds between two looks at a generation; 0 means 15, or 1 with the sandbox."
     )
     generation_seconds: float = Field(1800, gt=0, description="Seconds after which a generation fails and is refunded.")
+    picture_days: int = Field(
+        30, ge=1, description="Days after which an uploaded picture that no task uses is removed."
+    )
     storing_seconds: float = Field(
         20 * 3600,
         gt=0,

@@ -4,6 +4,7 @@ import asyncio
 import importlib.util
 import shutil
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -14,10 +15,12 @@ from rich.console import Console
 from hutong.host import migrations
 from hutong.host.cli.run import settings_for
 from hutong.host.settings import Settings
+from hutong.host.storages import open_storage
 from hutong.host.wiring import Host
 from hutong.kernel.db.opening import database_url
 from hutong.kernel.observability import logs
 from hutong.kernel.store.embedded import find_binary
+from hutong.kit.clock import SystemClock
 
 console = Console()
 Check = Callable[[], str]
@@ -37,6 +40,7 @@ def doctor(
         "database": lambda: _database(settings),
         "schema": lambda: _schema(settings),
         "store": lambda: _store(settings),
+        "storage": lambda: _storage(settings),
     }
     failed = 0
     for name, check in checks.items():
@@ -101,3 +105,22 @@ def _store(settings: Settings) -> str:
         if settings.store_url:
             raise
         return f"starts with hutong up ({type(error).__name__} now)"
+
+
+def _storage(settings: Settings) -> str:
+    async def ping() -> float:
+        storage = open_storage(settings, SystemClock())
+        try:
+            start = time.perf_counter()
+            await storage.ping()
+            return (time.perf_counter() - start) * 1000
+        finally:
+            await storage.close()
+
+    kind = settings.files.storage
+    try:
+        return f"{kind} answers in {asyncio.run(ping()):.0f} ms"
+    except Exception as error:
+        if not settings.oss_sandboxed:
+            raise
+        return f"the OSS sandbox starts with hutong up ({type(error).__name__} now)"

@@ -67,5 +67,9 @@ def main() -> None:
         console.print(f"[bold red]Hutong will not start:[/] {error}", highlight=False)
         sys.exit(1)
     except HutongError as error:
-        console.print(f"[bold red]{error.code}:[/] {error.message}", highlight=False)
+        reason = f" ({error.__cause__})" if error.__cause__ is not None else ""
+        console.print(f"[bold red]{error.code}:[/] {error.message}{reason}", highlight=False)
+        sys.exit(1)
+    except OSError as error:
+        console.print(f"[bold red]This machine refuses:[/] {error}", highlight=False)
         sys.exit(1)

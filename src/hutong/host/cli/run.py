@@ -26,6 +26,8 @@ PortOption = Annotated[int, typer.Option("--port", min=0, max=65535, help="Port 
 HostOption = Annotated[str, typer.Option("--host", help="Address to listen on; 0.0.0.0 for all.")]
 Apps = Annotated[list[str] | None, typer.Argument(metavar="[APP]...", help="Apps; all of them when left out.")]
 START_SECONDS = 60.0
+LEEWAY_SECONDS = 10.0
+"""How much longer than it drains a child may take to end before it is ended by force."""
 
 
 def settings_for(data: Path | None, port: int | None = None, host: str = "127.0.0.1") -> Settings:
@@ -61,6 +63,8 @@ def banner(settings: Settings) -> str:
     ]
     if settings.sandboxed:
         lines.insert(2, f"  DashScope sandbox {url}/sandbox/dashscope/")
+    if settings.oss_sandboxed:
+        lines.insert(2, f"  OSS sandbox      {url}/sandbox/oss/")
     return "\n".join([*lines, "  Ctrl-C stops everything."])
 
 
@@ -110,11 +114,12 @@ async def _until_answers(url: str) -> None:
 def _api(settings: Settings, host: str, port: int) -> Child:
     command = [*_hutong(settings), "serve", "--host", host, "--port", str(port)]
     address = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - compared, not bound
-    return Child("api", command, lambda: _until_listens(address, port))
+    patience = settings.http.notice_seconds + settings.http.drain_seconds + LEEWAY_SECONDS
+    return Child("api", command, lambda: _until_serves(address, port), patience=patience)
 
 
-async def _until_listens(host: str, port: int) -> None:
-    """The listening socket opens before the app starts, so ask for an answer."""
+async def _until_serves(host: str, port: int) -> None:
+    """Another process may listen there, so ask for an answer."""
     async with asyncio.timeout(START_SECONDS):
         while not await _alive(host, port):  # noqa: ASYNC110 - another process cannot set an event here
             await asyncio.sleep(0.05)
@@ -138,7 +143,8 @@ def _worker(settings: Settings) -> Child:
     async def ready() -> None:
         """Nobody waits for the worker; what keeps it from starting shows in its messages, and it is tried again."""
 
-    return Child("worker", [*_hutong(settings), "worker"], ready)
+    patience = settings.jobs.drain_seconds + LEEWAY_SECONDS
+    return Child("worker", [*_hutong(settings), "worker"], ready, patience=patience)
 
 
 def _hutong(settings: Settings) -> Sequence[str]:
@@ -155,7 +161,7 @@ def free_port(host: str, port: int) -> int:
         SettingsRefused: the port is taken.
     """
     try:
-        with processes.listening_socket(host, port) as probe:
+        with processes.bound_socket(host, port) as probe:
             return int(probe.getsockname()[1])
     except OSError as error:
         raise SettingsRefused(

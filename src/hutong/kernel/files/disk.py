@@ -129,6 +129,14 @@ class DiskStorage:
             expires_at=datetime.fromtimestamp(policy.expires, UTC),
         )
 
+    async def ping(self) -> None:
+        """See `Storage.ping`: the folder is there and may be written to."""
+        with storage_errors():
+            await asyncio.to_thread(self._tree.check)
+
+    async def close(self) -> None:
+        """See `Storage.close`; there is nothing to let go of."""
+
     def incoming(self) -> Incoming:
         """A file to be written piece by piece; blocking, as are its methods."""
         return Incoming(self._tree)

@@ -11,7 +11,7 @@ import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 import orjson
 
@@ -47,6 +47,12 @@ def safe_filename(name: str) -> str:
     """`name` without paths, control and direction characters, at most 100 long, never empty."""
     kept = "".join(char if char not in '/\\:"' else "_" for char in name if char.isprintable())
     return kept[:MAX_FILENAME].strip(". ") or "download"
+
+
+def attachment(filename: str) -> str:
+    """The Content-Disposition that makes an answer a download of that name (RFC 6266)."""
+    plain = re.sub(r"[^A-Za-z0-9 ._()-]", "_", filename)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
 
 
 class Signer:

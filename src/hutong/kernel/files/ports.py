@@ -124,3 +124,15 @@ class Storage(Protocol):
         that was checked before; keep the checked copy under another key.
         """
         ...
+
+    async def ping(self) -> None:
+        """Return if the storage is well; one cheap call.
+
+        Raises:
+            StorageFailed.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections; the storage cannot be used again."""
+        ...

@@ -23,16 +23,23 @@ MAX_OVERHEAD = 64 * 1024
 
 
 class FormStream:
-    """Sorts the bytes of a form into its fields and its file, which must be its last part."""
+    """Sorts the bytes of a form into its fields and its file, which must be its last part.
 
-    def __init__(self, boundary: bytes) -> None:
+    Args:
+        boundary: of the multipart body.
+        known: names that a field may have; any when None.
+    """
+
+    def __init__(self, boundary: bytes, known: frozenset[str] | None = FIELDS) -> None:
         self.fields: dict[str, str] = {}
+        self.file_type = ""
+        self._known = known
         self.data = bytearray()
         self.in_file = False
         self.ended = False
         self._name: str | None = None
         self._field = bytearray()
-        self._header, self._value, self._disposition = bytearray(), bytearray(), b""
+        self._header, self._value, self._disposition, self._type = bytearray(), bytearray(), b"", ""
         self._overhead = 0
         self._parser = MultipartParser(
             boundary,
@@ -66,7 +73,7 @@ class FormStream:
     def _begin_part(self) -> None:
         if self.in_file:
             raise UploadMalformed(details={"reason": "the file must be the last part"})
-        self._name, self._disposition = None, b""
+        self._name, self._disposition, self._type = None, b"", ""
 
     @staticmethod
     def _append_to(target: Callable[[], bytearray]) -> Callable[[bytes, int, int], None]:
@@ -76,8 +83,11 @@ class FormStream:
         return append
 
     def _end_header(self) -> None:
-        if self._header.lower() == b"content-disposition":
+        name = self._header.lower()
+        if name == b"content-disposition":
             self._disposition = bytes(self._value)
+        elif name == b"content-type":
+            self._type = self._value.decode("latin-1")
         self._header.clear()
         self._value.clear()
 
@@ -86,9 +96,12 @@ class FormStream:
         kind, options = parse_options_header(self._disposition)
         name = options.get(b"name", b"").decode("latin-1")
         self.in_file = name == "file"
-        if kind != b"form-data" or (not self.in_file and (name not in FIELDS or name in self.fields)):
+        unknown = self._known is not None and name not in self._known
+        if kind != b"form-data" or (not self.in_file and (unknown or name in self.fields)):
             raise UploadMalformed(details={"reason": "unexpected or repeated field"})
         self._name = name
+        if self.in_file:
+            self.file_type = self._type
 
     def _add(self, data: bytes, start: int, end: int) -> None:
         if self.in_file:
@@ -155,7 +168,7 @@ async def receive_upload(request: Request, storage: DiskStorage) -> None:
     Raises:
         UploadMalformed, UploadRefused, UploadExpired, UploadTooLarge, UploadWrongType, StorageFull, StorageFailed
     """
-    form = FormStream(_boundary(request))
+    form = FormStream(boundary_of(request))
     stream = request.stream()
     async for chunk in stream:
         form.feed(chunk)
@@ -177,7 +190,12 @@ async def receive_upload(request: Request, storage: DiskStorage) -> None:
         await reception.finish()
 
 
-def _boundary(request: Request) -> bytes:
+def boundary_of(request: Request) -> bytes:
+    """The boundary of a multipart body.
+
+    Raises:
+        UploadMalformed: it is none.
+    """
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     boundary = options.get(b"boundary", b"")
     if kind != b"multipart/form-data" or not 1 <= len(boundary) <= 70:

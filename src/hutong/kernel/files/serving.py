@@ -9,7 +9,6 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
-from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
@@ -21,7 +20,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from hutong.kernel.files.disk import DiskObject, DiskStorage
 from hutong.kernel.files.errors import LinkExpired, LinkInvalid, RangeUnsatisfiable
-from hutong.kernel.files.links import SignedLink
+from hutong.kernel.files.links import SignedLink, attachment
 from hutong.kernel.files.ports import ObjectFacts
 from hutong.kernel.files.receiving import receive_upload
 from hutong.kernel.http.methods import allowed_methods
@@ -163,8 +162,7 @@ def disposition(content_type: str, filename: str | None) -> str:
     """The Content-Disposition of an object: shown only if it is harmless and no download was asked for (RFC 6266)."""
     if filename is None:
         return "inline" if content_type in INLINE else "attachment"
-    plain = re.sub(r"[^A-Za-z0-9 ._()-]", "_", filename)
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
+    return attachment(filename)
 
 
 def error_answer(error: HutongError) -> JSONResponse:

@@ -52,6 +52,12 @@ class Tree:
         for each in (folder, self.objects, self.incoming):
             each.mkdir(mode=0o700, parents=True, exist_ok=True)
 
+    def check(self) -> None:
+        """That both folders may be written to; OSError if not."""
+        for folder in (self.objects, self.incoming):
+            if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+                raise OSError(errno.EACCES, "not writable", str(folder))
+
     def open(self, key: str) -> FileIO:
         """An object, open for reading.
 

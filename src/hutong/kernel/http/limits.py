@@ -13,12 +13,18 @@ from hutong.kit.clock import Clock
 from hutong.kit.errors import TooManyRequests
 
 WINDOW_SECONDS = 60
+LIFETIME_MS = 2 * WINDOW_SECONDS * 1000
 REMEMBERED = 50_000
 _log = logger("http.limits")
 
 HIT = Script(
     "limits.hit",
     """
+    if KEYS[3] then
+        local bar = redis.call('GET', KEYS[3])
+        if not bar then return false end
+        if tonumber(bar) > tonumber(ARGV[2]) then return {0, 0} end
+    end
     local current = redis.call('INCR', KEYS[1])
     if current == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
     return {current, tonumber(redis.call('GET', KEYS[2]) or '0')}
@@ -45,6 +51,19 @@ class Limit:
     per_minute: int
 
 
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A number in the store that a hit must reach to be counted at all.
+
+    Args:
+        key: where it is kept; its hash tag is the subject, as in `epoch:emoji:{42}`.
+        reached: the hit's own number; it passes from the bar upwards.
+    """
+
+    key: str
+    reached: int
+
+
 class Limiter:
     """Counts hits and refuses those beyond a limit."""
 
@@ -63,23 +82,53 @@ class Limiter:
         if not self._enabled:
             return
         now = self._clock.now().timestamp()
-        window, share = int(now // WINDOW_SECONDS), (now % WINDOW_SECONDS) / WINDOW_SECONDS
-        tag = f"limit:{limit.name}:{{{subject}}}"
         try:
-            current, previous = await self._store.run(
-                HIT, [f"{tag}:{window}", f"{tag}:{window - 1}"], [2 * WINDOW_SECONDS * 1000]
-            )
+            counted = await self._store.run(HIT, _windows(limit, subject, now), [LIFETIME_MS])
         except StoreUnavailable:
-            current, previous = self._count_here(tag, window)
-        if current + previous * (1 - share) > limit.per_minute:
-            wait = WINDOW_SECONDS * (1 - share) if current >= limit.per_minute else WINDOW_SECONDS * (1 - share) / 2
-            raise LimitExceeded(
-                retry_after=max(1.0, wait), details={"limit": limit.name, "per_minute": limit.per_minute}
-            )
+            counted = self._count_here(limit, subject, now)
+        _judge(limit, now, *counted)
 
-    def _count_here(self, tag: str, window: int) -> tuple[int, int]:
-        count = self._local.get((tag, window), 0) + 1
-        self._local[tag, window] = count
+    async def hit_over(self, limit: Limit, subject: str, bar: Bar) -> bool | None:
+        """`hit`, in the same turn as a look at `bar`, and only if that is reached.
+
+        Returns:
+            Whether the bar is reached; None when the store does not know it, is away, or nothing is counted here: then
+            nothing was counted, and the caller has to find out and `hit` by itself.
+
+        Raises:
+            LimitExceeded: with `retry_after`.
+        """
+        if not self._enabled:
+            return None
+        now = self._clock.now().timestamp()
+        try:
+            counted = await self._store.run(HIT, [*_windows(limit, subject, now), bar.key], [LIFETIME_MS, bar.reached])
+        except StoreUnavailable:
+            return None
+        if counted is None:
+            return None
+        _judge(limit, now, *counted)
+        return bool(counted[0])
+
+    def _count_here(self, limit: Limit, subject: str, now: float) -> tuple[int, int]:
+        name, window = f"{limit.name}:{subject}", int(now // WINDOW_SECONDS)
+        count = self._local.get((name, window), 0) + 1
+        self._local[name, window] = count
         if len(self._local) > REMEMBERED:
             self._local.popitem(last=False)
-        return count, self._local.get((tag, window - 1), 0)
+        return count, self._local.get((name, window - 1), 0)
+
+
+def _windows(limit: Limit, subject: str, now: float) -> list[str]:
+    """Keys of this minute and the one before."""
+    window, tag = int(now // WINDOW_SECONDS), f"limit:{limit.name}:{{{subject}}}"
+    return [f"{tag}:{window}", f"{tag}:{window - 1}"]
+
+
+def _judge(limit: Limit, now: float, current: int, previous: int) -> None:
+    """Refuse what is beyond the limit; the minute before counts by the share of it that the last 60 seconds hold."""
+    share = now % WINDOW_SECONDS / WINDOW_SECONDS
+    if current + previous * (1 - share) <= limit.per_minute:
+        return
+    wait = WINDOW_SECONDS * (1 - share) if current >= limit.per_minute else WINDOW_SECONDS * (1 - share) / 2
+    raise LimitExceeded(retry_after=max(1.0, wait), details={"limit": limit.name, "per_minute": limit.per_minute})

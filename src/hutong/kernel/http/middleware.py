@@ -6,12 +6,13 @@ One class does the per-request book-keeping, because each further layer costs. S
 
 import asyncio
 import re
+import secrets
 import time
-import uuid
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import structlog
+from prometheus_client import Counter, Histogram
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -75,6 +76,7 @@ class Edge:
         self._app, self._name, self._render, self._address = app, name, render, address
         self._limiter, self._per_ip = limiter, per_ip
         self._max_body, self._larger, self._body_pause = max_body, larger or {}, body_pause
+        self._metered: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -130,12 +132,23 @@ class Edge:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
+    def _meters(self, method: str, template: str, status: int) -> tuple[Counter, Histogram]:
+        """The two metrics of such an answer; looking them up by their labels costs more than counting."""
+        found = self._metered.get((method, template, status))
+        if found is None:
+            found = self._metered[method, template, status] = (
+                metrics.http_requests.labels(self._name, method, template, str(status)),
+                metrics.http_seconds.labels(self._name, template),
+            )
+        return found
+
     def _account(self, scope: Scope, status: int, seconds: float) -> None:
         route = scope.get("route")
         template = getattr(route, "path", None) or "unmatched"
         state = scope["state"]
-        metrics.http_requests.labels(self._name, scope["method"], template, str(status)).inc()
-        metrics.http_seconds.labels(self._name, template).observe(seconds)
+        requests, spans = self._meters(scope["method"], template, status)
+        requests.inc()
+        spans.observe(seconds)
         _access.info(
             "request",
             app=self._name,
@@ -155,7 +168,7 @@ def _request_id(scope: Scope) -> str:
             text: str = value.decode("latin-1")
             if REQUEST_ID.fullmatch(text):
                 return text
-    return uuid.uuid4().hex
+    return secrets.token_hex(16)
 
 
 def _stamp(headers: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:

@@ -26,7 +26,7 @@ class Epochs:
     async def valid_from(self, realm: str, user_id: int) -> int:
         """The epoch of a user; `NEVER` for one who is unknown or blocked."""
         try:
-            cached = await self._store.get(_key(realm, user_id))
+            cached = await self._store.get(key(realm, user_id))
             if cached is not None:
                 return int(cached)
         except StoreUnavailable:
@@ -39,19 +39,20 @@ class Epochs:
         """Put the epoch that SQL has now over the cached one, after it was changed."""
         epoch = await self._db.read(_epoch, realm, user_id)
         try:
-            await self._store.put(_key(realm, user_id), str(epoch), seconds=CACHE_SECONDS)
+            await self._store.put(key(realm, user_id), str(epoch), seconds=CACHE_SECONDS)
         except StoreUnavailable:
             return  # readers without a store read SQL; a copy that survives ends by its time
 
     async def _remember(self, realm: str, user_id: int, epoch: int) -> None:
         """Cache what was read, unless `refresh` put something newer there meanwhile."""
         try:
-            await self._store.put_if_absent(_key(realm, user_id), str(epoch), seconds=CACHE_SECONDS)
+            await self._store.put_if_absent(key(realm, user_id), str(epoch), seconds=CACHE_SECONDS)
         except StoreUnavailable:
             return
 
 
-def _key(realm: str, user_id: int) -> str:
+def key(realm: str, user_id: int) -> str:
+    """Where the store keeps a user's epoch."""
     return f"epoch:{realm}:{{{user_id}}}"
 
 

@@ -34,6 +34,8 @@ from hutong.kit.tasks import end
 BLOCK_MS = 1_000
 BROKEN_BELL_SECONDS = 1.0
 STALE_ENTRY_SECONDS = 30.0
+BUSY_FACTOR = 4
+"""How much sooner the next look at what is due follows one that found something."""
 _log = logger("jobs.worker")
 
 
@@ -147,10 +149,10 @@ class Worker:
         return claims.by_ids(ids[:room], self._tasks, self._clock.now())
 
     async def _gather(self) -> None:
-        """Take what is due but did not ring; while there is more of it than room, as soon as there is room again."""
+        """Take what is due but did not ring: at once while more is due than there is room for, sooner while anything is."""
         taken = await self._take(lambda room: claims.due(self._tasks, self._clock.now(), room))
         if taken.count < taken.room:
-            await asyncio.sleep(self._settings.sweep_seconds)
+            await asyncio.sleep(self._settings.sweep_seconds / (BUSY_FACTOR if taken.count else 1))
 
     async def _take(self, query: Callable[[int], Select[Any]]) -> Taken:
         """Claim and start jobs, one claim at a time, so that no more run than there are slots.

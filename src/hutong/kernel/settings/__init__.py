@@ -5,6 +5,7 @@ Its page is docs/kernel/settings.md, the list of all settings is docs/reference/
 """
 
 from hutong.kernel.settings.kernel import (
+    FilesSettings,
     HttpSettings,
     JobsSettings,
     KernelSettings,
@@ -17,6 +18,7 @@ from hutong.kernel.settings.kernel import (
 from hutong.kernel.settings.secrets import SigningKey, secret_bytes
 
 __all__ = [
+    "FilesSettings",
     "HttpSettings",
     "JobsSettings",
     "KernelSettings",

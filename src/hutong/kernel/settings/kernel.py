@@ -50,8 +50,14 @@ class HttpSettings(Section):
         default_factory=list,
         description="Networks (CIDR) of proxies whose X-Forwarded-For is believed; none by default.",
     )
+    notice_seconds: float = Field(
+        0.0,
+        ge=0,
+        description="Seconds after SIGTERM in which everything is still served, for the load balancer to notice; longer than"
+        " it keeps an idle connection.",
+    )
     drain_seconds: float = Field(
-        20.0, ge=0, description="Seconds that running requests may take to finish after SIGTERM."
+        20.0, ge=0, description="Seconds that running requests may take to finish after SIGTERM and the notice."
     )
     body_pause_seconds: float = Field(
         30.0, gt=0, description="Seconds that the body of a request may stand still while it arrives."
@@ -67,7 +73,7 @@ class LimitsSettings(Section):
     enabled: bool = Field(
         True, description="Whether requests are limited; off only behind a gateway that limits already."
     )
-    ip_per_minute: int = Field(3_000, ge=1, description="Requests of one address a minute, all kinds together.")
+    ip_per_minute: int = Field(3_000, ge=1, description="Requests of one address to one app, or for files, a minute.")
     user_per_minute: int = Field(
         1_200, ge=1, description="Requests of one signed-in user a minute, all kinds together."
     )
@@ -82,6 +88,14 @@ class JobsSettings(Section):
     )
     sweep_seconds: float = Field(1.0, gt=0, description="Seconds between two looks for due and forgotten jobs.")
     drain_seconds: float = Field(25.0, ge=0, description="Seconds that running jobs may take to finish after SIGTERM.")
+
+
+class FilesSettings(Section):
+    """Object storage."""
+
+    storage: Literal["disk", "oss", "s3"] = Field(
+        "disk", description="Where objects lie: the data folder, a bucket of Aliyun OSS, or one of S3 or its like."
+    )
 
 
 class DatabaseSettings(Section):
@@ -135,6 +149,7 @@ class KernelSettings(BaseSettings):
     limits: LimitsSettings = LimitsSettings()
     jobs: JobsSettings = JobsSettings()
     database: DatabaseSettings = DatabaseSettings()
+    files: FilesSettings = FilesSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -153,6 +153,17 @@ async def test_a_direct_upload_is_checked_when_it_is_first_used(stand: Stand) ->
     assert task["status"] == "completed"
 
 
+async def test_a_picture_is_looked_at_once_however_many_ask(stand: Stand) -> None:
+    """Detections cost money with the vendor: ten creates at once share one."""
+    phone = await stand.phone()
+    image_url = await phone.uploaded()
+    replies = await asyncio.gather(*(phone.create(image_url) for _ in range(ALL_AT_ONCE)))
+
+    assert {reply.code for reply in replies} == {0}
+    assert (await stand.sandbox_totals())["detects"] == 1
+    assert await phone.balance() == 0
+
+
 async def test_two_first_logins_of_one_device_make_one_user(stand: Stand) -> None:
     phones = await asyncio.gather(*(stand.phone("the-same-device") for _ in range(ALL_AT_ONCE)))
 

@@ -13,10 +13,8 @@ from sqlalchemy import Connection
 from hutong.apps.emoji.generation import endings, repository, rules
 from hutong.apps.emoji.generation.invariants import INVARIANTS
 from hutong.apps.emoji.generation.repository import TaskRow
-from hutong.apps.emoji.generation.service import ADMIT, ERASE
+from hutong.apps.emoji.generation.service import ADMIT
 from hutong.apps.emoji.generation.tables import Stage
-from hutong.apps.emoji.pictures import repository as pictures
-from hutong.apps.emoji.pictures.rules import stored_key
 from hutong.apps.emoji.pictures.service import VENDOR_LINK_SECONDS
 from hutong.apps.emoji.points.rules import TASK_PREFIX
 from hutong.apps.emoji.settings import EmojiSettings
@@ -84,7 +82,6 @@ class Pipeline:
                 Task(SUBMIT, self.submit, Retry(attempts=12, first=1.0, longest=60.0), on_dead=self._give_up),
                 Task(POLL, self.poll, lasting, on_dead=self._give_up),
                 Task(STORE, self.store, lasting, timeout=300.0, on_dead=self._give_up),
-                Task(ERASE, self.erase, Retry(attempts=20, first=2.0)),
             ),
             schedules=(Schedule(ADMIT, every=10.0),),
             invariants=INVARIANTS,
@@ -297,15 +294,7 @@ class Pipeline:
         if task is not None and task.stage is Stage.STORING:
             endings.complete(conn, task, key, self._kernel.clock.now(), self._kernel.ids)
 
-    # -- removing files, giving up ---------------------------------------------------------------------------------------
-
-    async def erase(self, job: Job) -> None:
-        """Delete the files of a removed task; its picture only if no other task uses it."""
-        user_id, picture_id = int(job.args["user_id"]), int(job.args["picture_id"])
-        if job.args["result_key"]:
-            await self._kernel.files.remove(job.args["result_key"])
-        if await self._kernel.db.write(_forget_picture, user_id, picture_id):
-            await self._kernel.files.remove(stored_key(user_id, picture_id))
+    # -- giving up --------------------------------------------------------------------------------------------------------
 
     async def _fail(self, task: TaskRow, kind: str, code: str) -> None:
         await self._kernel.db.write(self._fail_by_id, task.id, kind, code)
@@ -333,12 +322,3 @@ class Pipeline:
 
 def _of(task: TaskRow) -> dict[str, Any]:
     return {"task_id": str(task.id)}
-
-
-def _forget_picture(conn: Connection, user_id: int, picture_id: int) -> bool:
-    """Remove the picture's row unless a task uses it. True also when it was removed before: files may remain."""
-    pictures.keep(conn, user_id, picture_id)  # nobody begins to use it meanwhile
-    if repository.uses_picture(conn, user_id, picture_id):
-        return False
-    pictures.remove(conn, user_id, picture_id)
-    return True

@@ -1,5 +1,6 @@
 """Queries of pictures, always scoped by their owner."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -58,6 +59,18 @@ def find_checked_twin(conn: Connection, user_id: int, sha256: str) -> Picture | 
     )
     row = conn.execute(select(*_columns).where(*twins).limit(1)).first()
     return _picture(row) if row else None
+
+
+def list_older(conn: Connection, after: int, before: int, limit: int) -> list[Picture]:
+    """Pictures of all users with ids between `after` and `before` (both excluded), in order: for the house's own use."""
+    between = (emoji_pictures.c.id > after, emoji_pictures.c.id < before)
+    rows = conn.execute(select(*_columns).where(*between).order_by(emoji_pictures.c.id).limit(limit))
+    return [_picture(row) for row in rows]
+
+
+def known(conn: Connection, picture_ids: Sequence[int]) -> set[int]:
+    """Which of these pictures there are, whoever's they are: for the house's own use."""
+    return set(conn.execute(select(emoji_pictures.c.id).where(emoji_pictures.c.id.in_(picture_ids))).scalars())
 
 
 def create(conn: Connection, picture: Picture) -> bool:

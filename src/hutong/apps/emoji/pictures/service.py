@@ -10,6 +10,7 @@ from hutong.kernel.files import CheckedImage, UploadForm
 from hutong.kernel.files.errors import ImageTooLarge, ObjectMissing
 from hutong.kernel.gateway import FaceVerdict
 from hutong.kernel.observability.failpoints import failpoint
+from hutong.kit.tasks import Shared
 
 FORM_SECONDS = 900
 VENDOR_LINK_SECONDS = 6 * 3600
@@ -21,6 +22,7 @@ class Pictures:
     def __init__(self, kernel: Kernel, link_seconds: int) -> None:
         self._kernel = kernel
         self._link_seconds = link_seconds
+        self._detecting: Shared[tuple[int, str], FaceVerdict] = Shared()
 
     async def take_in(self, user_id: int, data: bytes) -> Picture:
         """Check a picture, re-encode it without metadata, store it.
@@ -113,12 +115,8 @@ class Pictures:
         """
         if picture.checked_at is not None:
             return picture
-        twin = await self._kernel.db.read(repository.find_checked_twin, picture.user_id, picture.sha256)
-        if twin is not None:
-            verdict = FaceVerdict(twin.face_bbox, twin.ext_bbox, twin.refusal, twin.vendor_code or "")
-        else:
-            verdict = await self._kernel.gateway.faces.detect(self.vendor_link(picture.object_key))
-            failpoint("emoji.detect.answered")
+        same_content = (picture.user_id, picture.sha256)
+        verdict = await self._detecting.do(same_content, lambda: self._verdict(picture))
         now = self._kernel.clock.now()
         await self._kernel.db.write(repository.set_verdict, picture, verdict, now)
         return replace(
@@ -129,6 +127,14 @@ class Pictures:
             face_bbox=verdict.face_bbox,
             ext_bbox=verdict.ext_bbox,
         )
+
+    async def _verdict(self, picture: Picture) -> FaceVerdict:
+        twin = await self._kernel.db.read(repository.find_checked_twin, picture.user_id, picture.sha256)
+        if twin is not None:
+            return FaceVerdict(twin.face_bbox, twin.ext_bbox, twin.refusal, twin.vendor_code or "")
+        verdict = await self._kernel.gateway.faces.detect(self.vendor_link(picture.object_key))
+        failpoint("emoji.detect.answered")
+        return verdict
 
     async def accept(self, picture: Picture) -> Picture:
         """As `inspect`, for work that needs a face.

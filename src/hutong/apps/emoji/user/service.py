@@ -1,4 +1,8 @@
-"""The profile: cached for ten minutes without the balance, which is always read from its row."""
+"""The profile: cached for ten minutes without the balance, which is always read from its row.
+
+A change leaves an empty mark in the cache for a few seconds. Readers who read the old row before the change find it and
+cannot put the old profile back: they add to the cache, they never replace.
+"""
 
 from contextlib import suppress
 from typing import Any
@@ -14,6 +18,8 @@ from hutong.kernel.store import StoreUnavailable
 from hutong.kit.clock import iso_z
 
 CACHE_SECONDS = 600
+CHANGED, CHANGED_SECONDS = b"", 5
+"""A reader that takes longer than this between its read and its write would have to be a very slow one."""
 
 
 class Profiles:
@@ -42,7 +48,7 @@ class Profiles:
     async def forget(self, user_id: int) -> None:
         """Drop the cached profile after something in it changed."""
         try:
-            await self._kernel.store.remove(_key(user_id))
+            await self._kernel.store.put(_key(user_id), CHANGED, seconds=CHANGED_SECONDS)
         except StoreUnavailable:
             return  # what cannot be dropped cannot be read either; it ends by its time
 
@@ -51,7 +57,7 @@ class Profiles:
             content = await self._kernel.store.get(_key(user_id))
         except StoreUnavailable:
             return None
-        return orjson.loads(content) if content is not None else None
+        return orjson.loads(content) if content else None
 
     async def _load(self, user_id: int) -> dict[str, Any]:
         user = await self._identity.get(user_id)
@@ -71,7 +77,7 @@ class Profiles:
         }
         left = (held.ends_at - now).total_seconds() if held and held.ends_at else CACHE_SECONDS
         with suppress(StoreUnavailable):
-            await self._kernel.store.put(
+            await self._kernel.store.put_if_absent(
                 _key(user_id), orjson.dumps(profile), seconds=max(1.0, min(CACHE_SECONDS, left))
             )
         return profile

@@ -3,10 +3,10 @@
 import json
 import sqlite3
 
-from hutong.providers.dashscope.sandbox import faults
 from hutong.providers.dashscope.sandbox.ports import CALLS, Call
 from hutong.providers.dashscope.sandbox.settings import Limits
-from hutong.providers.dashscope.sandbox.state import fact, keep_fact
+from hutong.sandbox import faults
+from hutong.sandbox.state import fact, keep_fact
 
 THROTTLED = "Throttling.RateQuota"
 

@@ -13,7 +13,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from hutong.kit.clock import Clock, SystemClock
-from hutong.providers.dashscope.sandbox import admission, control, detects, faults, links, orders, page, queue
+from hutong.providers.dashscope.sandbox import admission, control, detects, links, orders, page, queue, schema
 from hutong.providers.dashscope.sandbox.answers import (
     TASK_LIFE_MS,
     Refusal,
@@ -23,12 +23,13 @@ from hutong.providers.dashscope.sandbox.answers import (
     task_answer,
     unknown_task,
 )
-from hutong.providers.dashscope.sandbox.hangup import Hangup
 from hutong.providers.dashscope.sandbox.ports import Call, Vision
 from hutong.providers.dashscope.sandbox.queue import Task
 from hutong.providers.dashscope.sandbox.runner import Runner
 from hutong.providers.dashscope.sandbox.settings import SandboxSettings
-from hutong.providers.dashscope.sandbox.state import State, link_secret
+from hutong.sandbox import faults
+from hutong.sandbox.hangup import Hangup
+from hutong.sandbox.state import State, link_secret
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -38,7 +39,7 @@ class Sandbox:
 
     def __init__(self, settings: SandboxSettings, vision: Vision, clock: Clock) -> None:
         self.settings = settings
-        self.state = State(settings.database, clock)
+        self.state = State(settings.database, clock, schema.TABLES, schema.VERSION)
         self.runner = Runner(self.state, vision, settings)
         self._vision = vision
 

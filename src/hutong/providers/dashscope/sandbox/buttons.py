@@ -8,8 +8,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from hutong.providers.dashscope.sandbox import admission, faults, queue
+from hutong.providers.dashscope.sandbox import admission, queue
 from hutong.providers.dashscope.sandbox.settings import Limits
+from hutong.sandbox import faults
 
 FAIL_CODES = (
     *("InternalError.Algo", "InternalError.Timeout", "InternalError.Upload", "DataInspectionFailed"),

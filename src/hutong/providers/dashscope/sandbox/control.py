@@ -6,33 +6,23 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import urlencode
 
-import orjson
 from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from hutong.kit.clock import iso_z
-from hutong.providers.dashscope.sandbox import admission, faults, queue
+from hutong.providers.dashscope.sandbox import admission, queue
 from hutong.providers.dashscope.sandbox.buttons import BUTTONS, Scene
 from hutong.providers.dashscope.sandbox.queue import Task
 from hutong.providers.dashscope.sandbox.runner import Runner, remove_videos
 from hutong.providers.dashscope.sandbox.settings import SandboxSettings
-from hutong.providers.dashscope.sandbox.state import State
+from hutong.sandbox import faults
+from hutong.sandbox.presses import Denied, check_origin, fields_of, wants_json
+from hutong.sandbox.state import State
 
-MAX_FORM = 16 * 1024
 MAX_LISTED = 1000
-
-
-class Denied(Exception):
-    """A press that is not carried out."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
 
 
 class Control:
@@ -47,14 +37,14 @@ class Control:
         """POST /control/{action}: 303 back to the page, or JSON for whoever accepts JSON."""
         action = request.path_params["action"]
         try:
-            _check_origin(request)
-            fields = await _fields(request)
+            check_origin(request)
+            fields = await fields_of(request)
             lang = str(fields.pop("lang", ""))
             await self._carry_out(action, fields)
         except Denied as denied:
             return JSONResponse({"code": denied.code, "message": denied.message}, denied.status)
         self._runner.ring()
-        if _wants_json(request):
+        if wants_json(request):
             return JSONResponse({"action": action, **await self._state.read(self._view)})
         query = {"done": action, **({"lang": lang} if lang else {})}
         return RedirectResponse(f"../?{urlencode(query)}", 303)
@@ -126,34 +116,3 @@ def _task(task: Task) -> dict[str, Any]:
 
 def _moment(ms: int | None) -> str | None:
     return None if ms is None else iso_z(datetime.fromtimestamp(ms / 1000, UTC))
-
-
-def _wants_json(request: Request) -> bool:
-    return "application/json" in request.headers.get("accept", "")
-
-
-def _check_origin(request: Request) -> None:
-    """Another site's page must not press buttons in this browser; scripts send neither header."""
-    site = request.headers.get("sec-fetch-site", "none")
-    origin = request.headers.get("origin")
-    foreign = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
-    if foreign or site not in {"none", "same-origin"}:
-        raise Denied(403, "ForeignOrigin", "Buttons can be pressed on the sandbox's own page and from scripts only.")
-
-
-async def _fields(request: Request) -> dict[str, Any]:
-    received = bytearray()
-    async for chunk in request.stream():
-        received += chunk
-        if len(received) > MAX_FORM:
-            raise Denied(413, "TooLarge", "The form is too large.")
-    try:
-        if "application/json" in request.headers.get("content-type", ""):
-            body = orjson.loads(received or b"{}")
-        else:
-            body = dict(parse_qsl(received.decode(), keep_blank_values=True, max_num_fields=50))
-    except ValueError:
-        raise Denied(400, "InvalidParameter", "The body is neither a form nor JSON.") from None
-    if not isinstance(body, dict):
-        raise Denied(400, "InvalidParameter", "The body must be an object.")
-    return body

@@ -5,12 +5,12 @@ from typing import Any
 
 from starlette.responses import Response
 
-from hutong.providers.dashscope.sandbox import faults
 from hutong.providers.dashscope.sandbox.answers import CODES, Refusal, answer
 from hutong.providers.dashscope.sandbox.orders import image_path
 from hutong.providers.dashscope.sandbox.pictures import fetch, picture_url
 from hutong.providers.dashscope.sandbox.ports import Inspection, Vision, VisionRefused, VisionUnavailable
-from hutong.providers.dashscope.sandbox.state import State
+from hutong.sandbox import faults
+from hutong.sandbox.state import State
 
 KEPT = 200
 

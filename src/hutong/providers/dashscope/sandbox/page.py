@@ -7,24 +7,23 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from hutong.providers.dashscope.sandbox import admission, detects, faults, links, queue
+from hutong.providers.dashscope.sandbox import admission, detects, links, queue
 from hutong.providers.dashscope.sandbox.answers import BEIJING
 from hutong.providers.dashscope.sandbox.buttons import BREAK_CODES, FAIL_CODES, KEY_CODES, PICTURE_CODES
-from hutong.providers.dashscope.sandbox.page_texts import TEXTS, language, templates
+from hutong.providers.dashscope.sandbox.page_texts import TEXTS, templates
 from hutong.providers.dashscope.sandbox.queue import Task
 from hutong.providers.dashscope.sandbox.settings import SandboxSettings
-from hutong.providers.dashscope.sandbox.state import State, link_secret
+from hutong.sandbox import faults
+from hutong.sandbox.pages import language, page_environment, page_headers
+from hutong.sandbox.state import State, link_secret
 
 SHOWN = 24
 DETECTS_SHOWN = 12
 
-ENVIRONMENT = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-)
+ENVIRONMENT = page_environment(Path(__file__).parent / "templates")
 
 
 class Page:
@@ -49,7 +48,7 @@ class Page:
             nonce=nonce,
             codes={"fail": FAIL_CODES, "break": BREAK_CODES, "key": KEY_CODES, "picture": PICTURE_CODES},
         )
-        return HTMLResponse(html, headers=_headers(nonce, chosen))
+        return HTMLResponse(html, headers=page_headers(nonce, chosen))
 
     def _context(self, connection: sqlite3.Connection) -> dict[str, Any]:
         now_ms = self._state.now_ms()
@@ -85,18 +84,3 @@ def _fault(fault: faults.Fault, now_ms: int) -> dict[str, Any]:
 
 def _clock_time(ms: int) -> str:
     return f"{datetime.fromtimestamp(ms / 1000, BEIJING):%m-%d %H:%M:%S}"
-
-
-def _headers(nonce: str, lang: str) -> dict[str, str]:
-    """Nothing from outside, no framing; the one script and the one style sheet carry the nonce."""
-    policy = (
-        f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; media-src 'self'; "
-        "img-src data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    )
-    return {
-        "Content-Security-Policy": policy,
-        "Content-Language": {"en": "en", "zh": "zh-CN"}[lang],
-        "Cache-Control": "no-store",
-        "Vary": "Accept-Language",
-        "Referrer-Policy": "same-origin",
-    }

@@ -1,9 +1,8 @@
 """The page's words in English and Simplified Chinese."""
 
 from collections.abc import Mapping
-from typing import Literal
 
-Lang = Literal["en", "zh"]
+from hutong.sandbox.pages import Lang
 
 ENGLISH: Mapping[str, str] = {
     "title": "DashScope sandbox",
@@ -239,22 +238,3 @@ def templates(lang: Lang) -> Mapping[str, str]:
     """What each `driven_id` means, in that language."""
     column = 0 if lang == "en" else 1
     return {name: f"{SERIES[name.split('_')[0]][column]} · {mood[column]}" for name, mood in MOODS.items()}
-
-
-def language(asked: str | None, accepted: str) -> Lang:
-    """The page's language: what was asked for, else the first of Accept-Language that there is, else English."""
-    if asked:
-        return "zh" if asked.lower().startswith("zh") else "en"
-    ranked = sorted((_weighed(part) for part in accepted.split(",")), key=lambda pair: -pair[0])
-    for weight, name in ranked:
-        if weight > 0 and name.startswith(("zh", "en")):
-            return "zh" if name.startswith("zh") else "en"
-    return "en"
-
-
-def _weighed(part: str) -> tuple[float, str]:
-    name, _, weight = part.strip().lower().partition(";q=")
-    try:
-        return (float(weight) if weight else 1.0), name
-    except ValueError:
-        return 0.0, name

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from hutong.providers.dashscope.sandbox import admission, faults
+from hutong.providers.dashscope.sandbox import admission
 from hutong.providers.dashscope.sandbox.ports import Box
 from hutong.providers.dashscope.sandbox.settings import Limits
+from hutong.sandbox import faults
 
 Status = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELED"]
 FINISHED: tuple[Status, ...] = ("SUCCEEDED", "FAILED", "CANCELED")

@@ -14,7 +14,7 @@ from hutong.providers.dashscope.sandbox.pictures import check_boxes, fetch, pict
 from hutong.providers.dashscope.sandbox.ports import Vision, VisionRefused, VisionUnavailable
 from hutong.providers.dashscope.sandbox.queue import Task
 from hutong.providers.dashscope.sandbox.settings import SandboxSettings
-from hutong.providers.dashscope.sandbox.state import State
+from hutong.sandbox.state import State
 
 IDLE_SECONDS = 0.2
 """How often other processes' tasks are looked for; own ones ring the bell."""

@@ -1,26 +1,20 @@
-"""Mishaps that somebody ordered on the page: armed, taken once for each call or task they hit, gone when used up."""
+"""Mishaps that somebody ordered on a sandbox's page: armed, taken once for each call they hit, gone when used up."""
 
 import sqlite3
 from dataclasses import dataclass
-from typing import Literal
-
-from hutong.providers.dashscope.sandbox.ports import Call
-
-Kind = Literal["delay", "fail", "hang", "lose", "answer", "key", "refuse"]
-"""delay, fail, hang: what happens to a new task; lose: the answer; answer, key: an error instead; refuse: a detect."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """An armed mishap.
 
-    `on_call` is a `Call` or "any"; `remaining` counts the hits that are left (None: no end), `until_ms` is the time
-    (milliseconds since 1970) at which it ends.
+    `kind` and `on_call` are words of the sandbox ("any" is every call); `remaining` counts the hits that are left (None:
+    no end), `until_ms` is the time (milliseconds since 1970) at which it ends.
     """
 
     id: int
-    kind: Kind
-    on_call: Call | Literal["any"]
+    kind: str
+    on_call: str
     code: str | None
     seconds: float | None
     remaining: int | None
@@ -29,7 +23,7 @@ class Fault:
 
 def arm(
     connection: sqlite3.Connection,
-    kind: Kind,
+    kind: str,
     on_call: str,
     *,
     code: str | None = None,
@@ -44,7 +38,7 @@ def arm(
     )
 
 
-def take(connection: sqlite3.Connection, kind: Kind, call: Call, now_ms: int) -> Fault | None:
+def take(connection: sqlite3.Connection, kind: str, call: str, now_ms: int) -> Fault | None:
     """The oldest armed fault of that kind for this call, used up by one."""
     row = connection.execute(
         "SELECT * FROM faults WHERE kind = ? AND on_call IN (?, 'any') AND (until_ms IS NULL OR until_ms > ?) "

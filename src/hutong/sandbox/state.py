@@ -1,4 +1,4 @@
-"""The sandbox's memory: one SQLite file that several processes may share, reached in one hop to one thread."""
+"""A sandbox's memory: one SQLite file that several processes may share, reached in one hop to one thread."""
 
 import asyncio
 import secrets
@@ -15,63 +15,32 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Work = Callable[Concatenate[sqlite3.Connection, P], T]
 
-SCHEMA_VERSION = 1
-SCHEMA = """
-CREATE TABLE tasks (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
-    request_id TEXT NOT NULL,
-    image_url TEXT NOT NULL,
-    image_path TEXT NOT NULL,
-    driven_id TEXT NOT NULL,
-    face_bbox TEXT NOT NULL,
-    ext_bbox TEXT NOT NULL,
-    repeat INTEGER NOT NULL,
-    status TEXT NOT NULL,
-    code TEXT,
-    message TEXT,
-    submit_ms INTEGER NOT NULL,
-    not_before_ms INTEGER NOT NULL,
-    scheduled_ms INTEGER,
-    end_ms INTEGER,
-    running_ms INTEGER NOT NULL,
-    fail_code TEXT,
-    hang INTEGER NOT NULL DEFAULT 0,
-    runner TEXT,
-    lease_ms INTEGER,
-    attempts INTEGER NOT NULL DEFAULT 0,
-    seconds REAL,
-    link_expires INTEGER,
-    link_dead INTEGER NOT NULL DEFAULT 0,
-    forgotten INTEGER NOT NULL DEFAULT 0
-);
-CREATE INDEX tasks_status ON tasks (status, seq);
-CREATE TABLE repeats (
-    image_path TEXT NOT NULL, driven_id TEXT NOT NULL, creates INTEGER NOT NULL, PRIMARY KEY (image_path, driven_id)
-);
-CREATE TABLE detects (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, took_ms INTEGER NOT NULL,
-    image_path TEXT NOT NULL, outcome TEXT NOT NULL, code TEXT
-);
+COMMON = """
 CREATE TABLE faults (
     id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, on_call TEXT NOT NULL, code TEXT, seconds REAL,
     remaining INTEGER, until_ms INTEGER
 );
-CREATE TABLE hits (call TEXT NOT NULL, at_ms INTEGER NOT NULL);
-CREATE INDEX hits_call ON hits (call, at_ms);
-CREATE TABLE totals (call TEXT PRIMARY KEY, calls INTEGER NOT NULL);
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 OPEN_TRIES = 50
 
 
 class State:
-    """Runs short functions over the database, each in one transaction; several processes may do so at once."""
+    """Runs short functions over the database, each in one transaction; several processes may do so at once.
 
-    def __init__(self, path: Path, clock: Clock) -> None:
+    Args:
+        path: the file; made when it is first needed.
+        clock: the sandbox's time.
+        schema: the vendor's own tables; those of `COMMON` come on top.
+        version: of the schema; a file of another version is emptied.
+    """
+
+    def __init__(self, path: Path, clock: Clock, schema: str, version: int) -> None:
         self.clock = clock
         self._path = path
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="dashscope-sandbox")
+        self._schema = schema
+        self._version = version
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"{path.stem}-sandbox")
         self._connection: sqlite3.Connection | None = None
         self._closed = False
 
@@ -112,7 +81,7 @@ class State:
         connection = sqlite3.connect(self._path, timeout=10, isolation_level=None, check_same_thread=False)
         connection.row_factory = sqlite3.Row
         try:
-            _set_up(connection)
+            _set_up(connection, self._schema, self._version)
         except BaseException:
             connection.close()
             raise
@@ -136,37 +105,37 @@ def keep_fact(connection: sqlite3.Connection, name: str, value: str) -> None:
 
 
 def link_secret(connection: sqlite3.Connection) -> str:
-    """The key that signs video links, made once per file."""
+    """A key for signing links, made once per file."""
     secret = fact(connection, "link_secret")
     if secret is None:
         raise RuntimeError("the sandbox database was not set up")
     return secret
 
 
-def _set_up(connection: sqlite3.Connection) -> None:
+def _set_up(connection: sqlite3.Connection, schema: str, version: int) -> None:
     _to_wal(connection)
     # No fsync: a killed process loses nothing, and what a power cut would lose is only a sandbox's.
     connection.execute("PRAGMA synchronous=OFF")
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if connection.execute("PRAGMA user_version").fetchone()[0] != SCHEMA_VERSION:
-            _create_anew(connection)
+        if connection.execute("PRAGMA user_version").fetchone()[0] != version:
+            _create_anew(connection, schema, version)
         connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")
         raise
 
 
-def _create_anew(connection: sqlite3.Connection) -> None:
+def _create_anew(connection: sqlite3.Connection, schema: str, version: int) -> None:
     """Tables of another version are dropped: a sandbox's past is worth no migration."""
     old = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
     for (name,) in connection.execute(old).fetchall():
         connection.execute(f'DROP TABLE "{name}"')
-    for statement in SCHEMA.split(";"):
+    for statement in (COMMON + schema).split(";"):
         if statement.strip():
             connection.execute(statement)
     keep_fact(connection, "link_secret", secrets.token_hex(32))
-    connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+    connection.execute(f"PRAGMA user_version={version}")
 
 
 def _to_wal(connection: sqlite3.Connection) -> None:

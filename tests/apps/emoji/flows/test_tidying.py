@@ -1,0 +1,93 @@
+"""What is not needed goes: uploads that nobody used, objects without a row; what is in use stays. On every database."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import aiohttp
+
+from hutong.apps.emoji.app import create_app
+from hutong.apps.emoji.generation.erasing import TIDY, Erasing
+from hutong.apps.emoji.user.service import Profiles
+from hutong.kernel.identity import Identity, User
+from hutong.kernel.jobs import Job
+from hutong.kit.clock import ManualClock
+from support.stand import Phone, Stand, photo
+
+
+async def direct(stand: Stand, phone: Phone, shade: int) -> str:
+    """Upload straight to the storage; the image_url that stands for the picture."""
+    content = photo(shade=shade)
+    wish = {"mode": "direct", "content_type": "image/png", "size": len(content)}
+    form = (await phone.call("POST", "/emoji/upload", json=wish)).data
+    fields = aiohttp.FormData()
+    for name, value in form["fields"].items():
+        fields.add_field(name, value)
+    fields.add_field(form["file_field"], content, filename="x.png", content_type="image/png")
+    async with stand.client.post(form["upload_url"], data=fields) as answer:
+        assert answer.status == 204
+    return str(form["image_url"])
+
+
+async def tidied(stand: Stand, days: float) -> list[str]:
+    """What the storage holds after the nightly job ran `days` from now."""
+    kernel = stand.host.kernel
+    later = ManualClock(kernel.clock.now() + timedelta(days=days))
+    job = Job(1, TIDY, {}, 1, 1, later.now())
+    await Erasing(replace(kernel, clock=later), stand.settings.emoji).tidy(job)
+    return [key.split("/")[0] for key in await kernel.files.list("")]
+
+
+async def test_the_nightly_job_removes_what_nobody_uses(stand: Stand) -> None:
+    phone = await stand.phone()
+    used = await phone.uploaded(photo(shade=1))
+    task = await phone.ended((await phone.create(used)).data["task_id"])
+    unused = await phone.uploaded(photo(shade=2))
+    await direct(stand, phone, 3)
+    stray = f"uploads/{phone.user['id']}/{int(task['task_id']) + 1}.jpg"  # its process died before the row was written
+    await stand.host.kernel.files.put(stray, b"stray", "image/jpeg")
+
+    at_once = await tidied(stand, 0)
+    after_two_days = await tidied(stand, 2)
+    after_a_month = await tidied(stand, 31)
+
+    assert sorted(at_once) == ["incoming", "results", "uploads", "uploads", "uploads"]
+    assert sorted(after_two_days) == ["results", "uploads", "uploads"]
+    assert sorted(after_a_month) == ["results", "uploads"]
+    assert (await phone.create(unused)).code == 400001
+    assert (await phone.ended((await phone.create(used)).data["task_id"]))["status"] == "completed"
+
+
+async def test_the_books_say_when_the_nightly_job_runs(stand: Stand) -> None:
+    (schedule,) = [schedule for schedule in stand.host.work.schedules if schedule.task == TIDY]
+
+    assert TIDY in {task.name for task in stand.host.work.tasks}
+    assert schedule.next_after(stand.host.kernel.clock.now()).strftime("%H:%M") == "04:41"
+
+
+class Slow:
+    """An `Identity` whose readers linger between reading a row and going on."""
+
+    def __init__(self, identity: Identity) -> None:
+        self._identity = identity
+        self.read, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def get(self, user_id: int) -> User:
+        found = await self._identity.get(user_id)
+        self.read.set()
+        await self.go_on.wait()
+        return found
+
+
+async def test_a_slow_reader_cannot_bring_an_old_nickname_back(stand: Stand) -> None:
+    phone = await stand.phone()
+    user_id, kernel = int(phone.user["id"]), stand.host.kernel
+    slow = Slow(create_app(kernel).state.emoji.identity)
+    await kernel.store.remove(f"user:{{{user_id}}}")
+    reading = asyncio.create_task(Profiles(kernel, slow).get(user_id))  # type: ignore[arg-type]
+    await slow.read.wait()
+    await phone.call("PUT", "/user/profile", json={"nickname": "New"})
+    slow.go_on.set()
+    await reading
+
+    assert (await phone.call("GET", "/user/profile")).data["nickname"] == "New"
