@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import support.hypotheses  # noqa: F401 - chooses the profile of property tests
 from hutong.host import migrations
 from hutong.host.settings import load_settings
 from hutong.kernel.db import Database, open_database

@@ -36,7 +36,9 @@ def storage_errors(*, reading: bool = False) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in _FULL:
-            raise StorageFull(retry_after=5) from error  # jobs that wait for room come back later each time by themselves
+            raise StorageFull(
+                retry_after=5
+            ) from error  # jobs that wait for room come back later each time by themselves
         if reading and error.errno in _MISSING:
             raise ObjectMissing from error
         name = errno.errorcode.get(error.errno or 0, "unknown")

@@ -59,6 +59,9 @@ class HttpSettings(Section):
     drain_seconds: float = Field(
         20.0, ge=0, description="Seconds that running requests may take to finish after SIGTERM and the notice."
     )
+    body_pause_seconds: float = Field(
+        30.0, gt=0, description="Seconds that the body of a request may stand still while it arrives."
+    )
     key_lease_seconds: float = Field(
         10.0, gt=0, description="Seconds after which an Idempotency-Key whose request died may be used again."
     )
