@@ -44,6 +44,7 @@ _BYTEWISE = "collation_name IN ('utf8mb4_nopad_bin', 'utf8mb4_0900_bin')"  # Mar
 _BASICS = (
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; SET time_zone = '+00:00', sql_mode = 'TRADITIONAL'"
 )
+_QUIET = ", max_error_count = 0"  # else the driver logs for every table that its primary key's name is ignored
 _LIMIT = "hutong.limit"
 
 
@@ -266,7 +267,7 @@ def run_alone(url: URL, unit: Callable[[Connection], T]) -> T:
     Raises:
         DatabaseUnavailable: another one has not ended for `LOCK_SECONDS`.
     """
-    engine = mysql_engine(url, {"init_command": _BASICS}, poolclass=NullPool)
+    engine = mysql_engine(url, {"init_command": _BASICS + _QUIET}, poolclass=NullPool)
 
     def alone() -> T:
         with engine.begin() as conn:
