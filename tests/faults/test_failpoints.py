@@ -42,6 +42,7 @@ FAILPOINTS = (
 ANSWER_UNKNOWN = {"emoji.submit.created"}
 """Killed between the vendor's answer and writing it down: nobody can know it, so one more generation is paid for."""
 
+INSTALLATIONS = ["embedded", *(pytest.param(name, marks=pytest.mark.server) for name in ("postgres", "mariadb"))]
 numbers = count(1)
 pytestmark = [pytest.mark.slow, pytest.mark.random_order(disabled=True)]  # one installation after the other
 
@@ -62,12 +63,12 @@ def test_every_failpoint_of_the_source_is_tried() -> None:
     assert named_in_source() <= set(FAILPOINTS)
 
 
-@pytest.fixture(scope="module", params=["embedded", pytest.param("servers", marks=pytest.mark.server)])
+@pytest.fixture(scope="module", params=INSTALLATIONS)
 async def caller(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Caller]:
-    """One installation for all failpoints: SQLite with the embedded store, or PostgreSQL with Redis."""
+    """One installation for all failpoints: SQLite with the embedded store, or a database server with Redis."""
     environment = {}
-    if request.param == "servers":
-        server, redis = request.getfixturevalue("postgres_server"), request.getfixturevalue("redis_server")
+    if request.param != "embedded":
+        server, redis = request.getfixturevalue(f"{request.param}_server"), request.getfixturevalue("redis_server")
         redis.flush()
         environment = {"HUTONG_DATABASE_URL": server.create_database("faults"), "HUTONG_STORE_URL": redis.url}
     with installed(tmp_path_factory.mktemp("faults") / "data", environment) as installation:

@@ -32,7 +32,9 @@ def config(connection: Connection | None = None) -> Config:
 
 def upgrade(settings: KernelSettings, revision: str = "head") -> tuple[str | None, str | None]:
     """Bring the schema up to `revision`. Returns the revisions before and after."""
-    return run_alone(settings, lambda conn: _moved(conn, lambda: command.upgrade(config(conn), revision)), changing=True)
+    return run_alone(
+        settings, lambda conn: _moved(conn, lambda: command.upgrade(config(conn), revision)), changing=True
+    )
 
 
 def downgrade(settings: KernelSettings, revision: str) -> tuple[str | None, str | None]:
@@ -54,7 +56,9 @@ def head() -> str | None:
 
 def drift(settings: KernelSettings) -> list[Any]:
     """How the database differs from the tables in the code; empty when it does not."""
-    return run_alone(settings, lambda conn: list(compare_metadata(MigrationContext.configure(conn, opts=OPTIONS), metadata)))
+    return run_alone(
+        settings, lambda conn: list(compare_metadata(MigrationContext.configure(conn, opts=OPTIONS), metadata))
+    )
 
 
 def _moved(conn: Connection, move: Callable[[], None]) -> tuple[str | None, str | None]:

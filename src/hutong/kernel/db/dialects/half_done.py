@@ -88,7 +88,7 @@ class Progress:
         if not self._kept:
             self._own(f"CREATE TABLE IF NOT EXISTS {TABLE} (id INT PRIMARY KEY, done INT, digest CHAR(64))")
             self._kept = True
-        self._own(f"REPLACE INTO {TABLE} VALUES (1, {self._at}, '{self._now}')")
+        self._own(f"REPLACE INTO {TABLE} VALUES (1, {self._at}, '{self._now}')")  # noqa: S608 - a number and a digest
         if commit:
             self._own("COMMIT")
 

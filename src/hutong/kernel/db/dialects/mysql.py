@@ -13,7 +13,8 @@ import asyncmy
 from asyncmy.connection import Connection as Raw
 from asyncmy.errors import Error as DriverError
 from asyncmy.errors import InterfaceError as DriverInterfaceError
-from sqlalchemy import ColumnElement, Connection, Engine, Table, event, func, text
+from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, Table, event, func, text
+from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.mysql import DATETIME, insert
 from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -41,9 +42,7 @@ GRACE_SECONDS = 1.0
 LOCK_SECONDS = 3600
 _LOCK = "CONCAT('hutong.', MD5(DATABASE()))"  # 39 characters of the 64 that MySQL allows
 _BYTEWISE = "collation_name IN ('utf8mb4_nopad_bin', 'utf8mb4_0900_bin')"  # MariaDB's name and MySQL's
-_BASICS = (
-    "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; SET time_zone = '+00:00', sql_mode = 'TRADITIONAL'"
-)
+_BASICS = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; SET time_zone = '+00:00', sql_mode = 'TRADITIONAL'"
 _QUIET = ", max_error_count = 0"  # else the driver logs for every table that its primary key's name is ignored
 _LIMIT = "hutong.limit"
 
@@ -82,7 +81,7 @@ class MysqlSupport(DialectSupport):
         also: Mapping[str, Any],
     ) -> int | None:
         changed = self._guarded(column, where, delta, lowest, also)
-        after = func.last_insert_id(column + delta, type_=column.type)
+        after = sql_cast(func.last_insert_id(column + delta), BigInteger)  # it returns an unsigned number
         done = conn.execute(changed.values({cast(Any, column).key: after}))
         return _signed(done.lastrowid) if done.rowcount else None
 
@@ -161,7 +160,12 @@ class MysqlDatabase(PooledDatabase[Raw]):
         words = {"init_command": _session(timeout), "connect_timeout": timeout}
         engine = mysql_engine(url, words, pool_size=pool, pool_timeout=timeout)
         reading = mysql_engine(
-            url, words, pool_size=pool, pool_timeout=timeout, isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True
+            url,
+            words,
+            pool_size=pool,
+            pool_timeout=timeout,
+            isolation_level="AUTOCOMMIT",
+            skip_autocommit_rollback=True,
         )
         _, raw = engine.dialect.create_connect_args(url)
         driver = AsyncmyDriver({**raw, **words, "autocommit": True, "stmt_cache_size": 100}, self._patience)
@@ -201,7 +205,9 @@ class MysqlDatabase(PooledDatabase[Raw]):
 
     def _unreachable(self, error: DBAPIError) -> bool:
         return (
-            error.connection_invalidated or _code(error.orig) in UNREACHABLE or isinstance(error.orig, DriverInterfaceError)
+            error.connection_invalidated
+            or _code(error.orig) in UNREACHABLE
+            or isinstance(error.orig, DriverInterfaceError)
         )
 
 
@@ -302,7 +308,9 @@ def migrate(url: URL, unit: Callable[[Connection], T]) -> T:
 
 def _choose_collation(conn: Connection) -> None:
     """Text compares byte by byte, trailing blanks too, as on the other databases; new tables take it from here."""
-    wanted = conn.execute(text(f"SELECT collation_name FROM information_schema.collations WHERE {_BYTEWISE}")).scalar_one()
+    wanted = conn.execute(
+        text(f"SELECT collation_name FROM information_schema.collations WHERE {_BYTEWISE}")  # noqa: S608 - a constant
+    ).scalar_one()
     if conn.execute(text("SELECT @@collation_database")).scalar() != wanted:
         conn.exec_driver_sql(f"ALTER DATABASE CHARACTER SET utf8mb4 COLLATE {wanted}")
 
