@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import asyncmy
 import asyncpg
@@ -156,7 +157,7 @@ async def _mariadb(size: int, rounds: int) -> Finding:
         await asyncio.to_thread(migrations.upgrade, settings)
         db = open_database(settings)
         await _accounts(db)
-        words = {"host": "127.0.0.1", "port": server.port, "user": "root", "db": "ledger"}
+        words: dict[str, Any] = {"host": "127.0.0.1", "port": server.port, "user": "root", "db": "ledger"}
         pool = await asyncmy.create_pool(minsize=10, maxsize=10, autocommit=False, **words)
 
         async def raw(account: int) -> None:

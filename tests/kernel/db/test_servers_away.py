@@ -30,7 +30,7 @@ def one(conn: Connection) -> int:
 async def all_ways(db: Database) -> list[Any]:
     """Outcomes of a transaction, a read and a hot statement, each with several connections."""
     calls = [call for _ in range(4) for call in (db.write(one), db.read(one), db.hot(ONE))]
-    return await asyncio.gather(*calls, return_exceptions=True)
+    return list(await asyncio.gather(*calls, return_exceptions=True))
 
 
 async def test_connections_that_died_while_idle_are_replaced_unseen(start: Start) -> None:

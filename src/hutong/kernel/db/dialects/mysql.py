@@ -4,45 +4,44 @@ Only MariaDB was run. What MySQL 8 says otherwise was taken from its manual; see
 """
 
 import asyncio
-import math
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 
-import asyncmy
 from asyncmy.connection import Connection as Raw
 from asyncmy.errors import Error as DriverError
 from asyncmy.errors import InterfaceError as DriverInterfaceError
 from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, Table, event, func, text
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.mysql import DATETIME, insert
-from sqlalchemy.engine import URL, ExceptionContext
-from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.util import greenlet_spawn
 
-from hutong.kernel.db.database import WRITE_ATTEMPTS, Capabilities, DatabaseUnavailable
+from hutong.kernel.db.database import Capabilities, DatabaseUnavailable
 from hutong.kernel.db.dialects.half_done import Progress, SchemaHalfChanged, unfinished
-from hutong.kernel.db.dialects.pooled import Driver, PooledDatabase
+from hutong.kernel.db.dialects.mysql_driver import (
+    BASICS,
+    GRACE_SECONDS,
+    RETRIABLE,
+    UNREACHABLE,
+    AsyncmyDriver,
+    code_of,
+    fetch,
+    mysql_engine,
+    plain,
+    session_words,
+    wrapped,
+)
+from hutong.kernel.db.dialects.pooled import PooledDatabase
 from hutong.kernel.db.dialects.support import DialectSupport
 from hutong.kernel.db.statements import NamedStatement
 
 T = TypeVar("T")
-RETRIABLE = frozenset({1020, 1205, 1213})
-"""A row changed under a snapshot, a lock was waited for too long, a deadlock."""
-UNREACHABLE = frozenset(
-    {1021, 1040, 1041, 1042, 1047, 1053, 1129, 1152, 1158, 1159, 1160, 1161, 1203, 1226, 1290, 1317, 1836, 1927, 4031}
-    | {1969, 3024}  # a statement took too long: MariaDB, MySQL
-    | {2002, 2003, 2005, 2006, 2013, 2055}  # the client's own words for a server that is not there or went away
-)
-VIOLATED_CHECK = frozenset({3819, 4025})
-"""A CHECK constraint: MySQL, MariaDB. The driver takes them for operational errors."""
-GRACE_SECONDS = 1.0
+R = TypeVar("R")
 LOCK_SECONDS = 3600
 _LOCK = "CONCAT('hutong.', MD5(DATABASE()))"  # 39 characters of the 64 that MySQL allows
 _BYTEWISE = "collation_name IN ('utf8mb4_nopad_bin', 'utf8mb4_0900_bin')"  # MariaDB's name and MySQL's
-_BASICS = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; SET time_zone = '+00:00', sql_mode = 'TRADITIONAL'"
 _QUIET = ", max_error_count = 0"  # else the driver logs for every table that its primary key's name is ignored
 _LIMIT = "hutong.limit"
 
@@ -87,7 +86,7 @@ class MysqlSupport(DialectSupport):
 
     def run_raw(self, conn: Connection, statement: NamedStatement, params: Mapping[str, Any]) -> Sequence[Any]:
         sql, names = statement.positional("mysql", numbered=False)
-        result = conn.exec_driver_sql(sql, _plain(params, names))
+        result = conn.exec_driver_sql(sql, plain(params, names))
         return result.all() if result.returns_rows else ()
 
 
@@ -97,49 +96,6 @@ SUPPORT = MysqlSupport()
 def _signed(number: int) -> int:
     """LAST_INSERT_ID travels as an unsigned number of 64 bits."""
     return number - 2**64 if number >= 2**63 else number
-
-
-def _plain(params: Mapping[str, Any], names: Sequence[str]) -> tuple[Any, ...]:
-    """Raw parameters in order, moments as `UtcTime` stores them here."""
-    return tuple(_moment(params[name]) for name in names)
-
-
-def _moment(value: Any) -> Any:
-    return value.astimezone(UTC).replace(tzinfo=None) if isinstance(value, datetime) else value
-
-
-class AsyncmyDriver(Driver[Raw]):
-    """Raw asyncmy connections; each statement is a transaction of its own unless it says BEGIN.
-
-    Args:
-        words: of `asyncmy.connect`.
-        patience: seconds after which a server that says nothing is given up.
-    """
-
-    def __init__(self, words: Mapping[str, Any], patience: float) -> None:
-        self._words = dict(words)
-        self._patience = patience
-
-    async def connect(self) -> Raw:
-        try:
-            async with asyncio.timeout(self._patience):
-                return cast(Raw, await asyncmy.connect(**self._words))
-        except DriverError as error:
-            raise _wrapped("CONNECT", error) from error
-
-    def is_closed(self, conn: Raw) -> bool:
-        return not conn.connected or bool(conn._stream_broken)  # noqa: SLF001 - the driver's own pool asks the same
-
-    def terminate(self, conn: Raw) -> None:
-        conn.close()
-
-    async def close(self, conn: Raw) -> None:
-        await conn.ensure_closed()
-
-    def is_broken(self, error: Exception) -> bool:
-        if isinstance(error, DriverError):
-            return _code(error) in UNREACHABLE or isinstance(error, DriverInterfaceError)
-        return isinstance(error, OSError)
 
 
 class MysqlDatabase(PooledDatabase[Raw]):
@@ -157,7 +113,7 @@ class MysqlDatabase(PooledDatabase[Raw]):
 
     def __init__(self, url: URL, pool: int = 10, hot_pool: int = 10, timeout: float = 10.0) -> None:
         self._patience = timeout + GRACE_SECONDS
-        words = {"init_command": _session(timeout), "connect_timeout": timeout}
+        words = {"init_command": session_words(timeout), "connect_timeout": timeout}
         engine = mysql_engine(url, words, pool_size=pool, pool_timeout=timeout)
         reading = mysql_engine(
             url,
@@ -176,21 +132,21 @@ class MysqlDatabase(PooledDatabase[Raw]):
     async def hot(self, statement: NamedStatement, **params: Any) -> Sequence[tuple[Any, ...]]:
         """Several statements in one text go in one trip; the rows are those of the last that has any."""
         sql, names = statement.positional("mysql", numbered=False)
-        args = _plain(params, names)
+        args = plain(params, names)
         return await self._persist(lambda: self._once(sql, args))
 
     async def _once(self, sql: str, args: tuple[Any, ...]) -> Sequence[tuple[Any, ...]]:
         async with self._hot.connection() as conn:
             try:
                 async with asyncio.timeout(self._patience):
-                    return await _fetch(conn, sql, args)
+                    return await fetch(conn, sql, args)
             except DriverError as error:
                 if self._driver.is_broken(error):
                     raise
                 await conn.rollback()
-                raise _wrapped(sql, error) from error
+                raise wrapped(sql, error) from error
 
-    async def _run(self, how: Callable[[Callable[[Connection], T]], T], unit: Callable[[Connection], T]) -> T:
+    async def _run(self, how: Callable[[Callable[[Connection], T]], R], unit: Callable[[Connection], T]) -> R:
         """Give up on a server that says nothing: its own limits help only while it runs."""
         async with asyncio.timeout(self._patience) as limit:
 
@@ -201,44 +157,14 @@ class MysqlDatabase(PooledDatabase[Raw]):
             return await super()._run(how, limited)
 
     def _retriable(self, error: DBAPIError) -> bool:
-        return _code(error.orig) in RETRIABLE
+        return code_of(error.orig) in RETRIABLE
 
     def _unreachable(self, error: DBAPIError) -> bool:
         return (
             error.connection_invalidated
-            or _code(error.orig) in UNREACHABLE
+            or code_of(error.orig) in UNREACHABLE
             or isinstance(error.orig, DriverInterfaceError)
         )
-
-
-def mysql_engine(url: URL, words: Mapping[str, Any], **options: Any) -> Engine:
-    """An engine whose errors have the classes that they have on other databases."""
-    options = {"max_overflow": 0, "pool_use_lifo": True, **options} if "poolclass" not in options else options
-    engine = create_async_engine(url.set(drivername="mysql+asyncmy"), connect_args=dict(words), **options).sync_engine
-    event.listen(engine, "handle_error", _classify)
-    return engine
-
-
-def _session(timeout: float) -> str:
-    """What every connection starts with.
-
-    The lock wait is short so that all attempts of a unit of work together take about `timeout`. `M!` comments are read
-    by MariaDB only, `!50708` by MySQL only, which has no limit but for SELECT.
-    """
-    lock_wait = max(1, round(timeout / WRITE_ATTEMPTS))
-    return (
-        f"{_BASICS}, innodb_lock_wait_timeout = {lock_wait}"
-        f" /*M! , max_statement_time = {timeout} */ /*!50708 , max_execution_time = {math.ceil(timeout * 1000)} */"
-    )
-
-
-async def _fetch(conn: Raw, sql: str, args: tuple[Any, ...]) -> Sequence[tuple[Any, ...]]:
-    cursor = conn.cursor()
-    await cursor.execute(sql, args)
-    rows = await cursor.fetchall() if cursor.description else ()
-    while await cursor.nextset():
-        rows = await cursor.fetchall() if cursor.description else rows
-    return cast(Sequence[tuple[Any, ...]], rows)
 
 
 def _allow_more_time(conn: Connection, *_: object) -> None:
@@ -248,32 +174,13 @@ def _allow_more_time(conn: Connection, *_: object) -> None:
         limit.reschedule(asyncio.get_running_loop().time() + patience)
 
 
-def _classify(context: ExceptionContext) -> Exception | None:
-    error = context.original_exception
-    if _code(error) in VIOLATED_CHECK:
-        return IntegrityError(context.statement, context.parameters, error)
-    return None
-
-
-def _wrapped(sql: str, error: DriverError) -> DBAPIError:
-    """A driver's error in SQLAlchemy's form as everywhere else."""
-    if _code(error) in VIOLATED_CHECK:
-        return IntegrityError(sql, None, error)
-    return cast(DBAPIError, DBAPIError.instance(sql, None, error, DriverError))
-
-
-def _code(error: BaseException | None) -> int:
-    code = error.args[0] if error is not None and error.args else 0
-    return code if isinstance(code, int) else 0
-
-
 def run_alone(url: URL, unit: Callable[[Connection], T]) -> T:
     """Run `unit` on a connection that no other call shares, outside any event loop (for migrations).
 
     Raises:
         DatabaseUnavailable: another one has not ended for `LOCK_SECONDS`.
     """
-    engine = mysql_engine(url, {"init_command": _BASICS + _QUIET}, poolclass=NullPool)
+    engine = mysql_engine(url, {"init_command": BASICS + _QUIET}, poolclass=NullPool)
 
     def alone() -> T:
         with engine.begin() as conn:
@@ -320,7 +227,7 @@ def _outside(engine: Engine, work: Callable[[], T]) -> T:
         try:
             return await greenlet_spawn(work)
         except DBAPIError as error:
-            if _code(error.orig) in UNREACHABLE:
+            if code_of(error.orig) in UNREACHABLE:
                 raise ConnectionError(str(error.orig)) from error
             raise
         finally:

@@ -17,6 +17,7 @@ from sqlalchemy.util import greenlet_spawn
 from hutong.kernel.db.database import Database, DatabaseUnavailable, run_unit
 
 T = TypeVar("T")
+R = TypeVar("R")
 C = TypeVar("C")
 
 
@@ -50,7 +51,9 @@ class Driver(ABC, Generic[C]):
         """Await database work; what is not there to talk to becomes `DatabaseUnavailable`."""
         try:
             return await work
-        except (OSError, TimeoutError, PoolTimeout, *self.absent) as error:
+        except (OSError, PoolTimeout) as error:
+            raise DatabaseUnavailable(retry_after=1) from error
+        except self.absent as error:
             raise DatabaseUnavailable(retry_after=1) from error
 
 
@@ -123,7 +126,7 @@ class PooledDatabase(Database, Generic[C]):
         for engine in {self._engine, self._reading}:
             await greenlet_spawn(engine.dispose)
 
-    async def _run(self, how: Callable[[Callable[[Connection], T]], T], unit: Callable[[Connection], T]) -> T:
+    async def _run(self, how: Callable[[Callable[[Connection], T]], R], unit: Callable[[Connection], T]) -> R:
         return await greenlet_spawn(how, unit)
 
     def _commit(self, unit: Callable[[Connection], T]) -> tuple[T, list[Callable[[], None]]]:

@@ -69,7 +69,7 @@ class AsyncpgDriver(Driver["asyncpg.Connection[Any]"]):
         )
 
     def is_closed(self, conn: "asyncpg.Connection[Any]") -> bool:
-        return conn.is_closed()
+        return bool(conn.is_closed())
 
     def terminate(self, conn: "asyncpg.Connection[Any]") -> None:
         conn.terminate()
