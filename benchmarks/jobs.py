@@ -13,23 +13,24 @@ from hutong.kernel.db import Database, open_database
 from hutong.kernel.jobs import Bell, Job, Jobs, LeasedIds, Task, Worker
 from hutong.kernel.store import Store
 from hutong.kit.clock import SystemClock
-from support.servers import postgres, redis
+from support.servers import mariadb, postgres, redis
 
 PRODUCERS = 16
 GOAL_MICROS = 900
 
 
 async def run(*, quick: bool) -> list[Finding]:
-    """SQLite and PostgreSQL, each with a Redis."""
+    """Every database, each with a Redis."""
     size, rounds = (320, 1) if quick else (3_200, 5)
     with redis() as store, tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "jobs.db"
         sqlite = load_settings(env="test", data=Path(folder), database_url=f"sqlite:///{path}", store_url=store.url)
         found = [await _measured("SQLite", sqlite, size, rounds)]
-        with postgres() as server:
-            url = server.create_database("jobs")
-            settings = load_settings(env="test", data=Path(folder), database_url=url, store_url=store.url)
-            found.append(await _measured("PostgreSQL", settings, size, rounds))
+        for start in (postgres, mariadb):
+            with start() as server:
+                url = server.create_database("jobs")
+                settings = load_settings(env="test", data=Path(folder), database_url=url, store_url=store.url)
+                found.append(await _measured(server.name, settings, size, rounds))
         return found
 
 

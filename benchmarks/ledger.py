@@ -8,7 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+from typing import Any
 
+import asyncmy
 import asyncpg
 
 from benchmarks.measure import Cost, Finding, Stopwatch, alternate, median
@@ -18,7 +20,7 @@ from hutong.kernel.credits import EntryKind, Wallet, create_account, grant
 from hutong.kernel.credits.ledger import Move
 from hutong.kernel.db import Database, open_database
 from hutong.kernel.db.dialects.sqlite import PRAGMAS
-from support.servers import postgres
+from support.servers import mariadb, postgres
 
 TOGETHER = 16
 BEGIN = "BEGIN IMMEDIATE"
@@ -32,13 +34,16 @@ RAW_BOTH = f"""WITH taken AS (UPDATE credit_accounts SET balance = balance - $1:
     WHERE account_id = $3 AND balance >= $1::bigint RETURNING balance)
     INSERT INTO credit_entries ({COLUMNS})
     SELECT $4, $3, 'consume', -$1::bigint, taken.balance, $5, NULL, $6, $7, $2 FROM taken RETURNING balance_after"""  # noqa: S608
+RAW_TAKE = "UPDATE credit_accounts SET balance = balance - 1, updated_at = %s WHERE account_id = %s AND balance >= 1"
+RAW_ENTER = f"""INSERT INTO credit_entries ({COLUMNS})
+    SELECT %s, %s, 'consume', -1, balance, %s, NULL, %s, %s, %s FROM credit_accounts WHERE account_id = %s"""  # noqa: S608
 numbers = count(1_000_000)
 
 
 async def run(*, quick: bool) -> list[Finding]:
-    """SQLite, then PostgreSQL."""
+    """SQLite, PostgreSQL, MariaDB."""
     size, rounds = (200, 2) if quick else (2_000, 6)
-    return [await _sqlite(size, rounds), await _postgresql(size, rounds)]
+    return [await _sqlite(size, rounds), await _postgresql(size, rounds), await _mariadb(size, rounds)]
 
 
 async def _together(size: int, spend: Callable[[int], Awaitable[object]]) -> Cost:
@@ -143,6 +148,35 @@ async def _postgresql(size: int, rounds: int) -> Finding:
             await pool.close()
             await db.close()
     return _finding("a spend on PostgreSQL, fsync on", ours, floor)
+
+
+async def _mariadb(size: int, rounds: int) -> Finding:
+    with mariadb(durable=True) as server:
+        url = server.create_database("ledger")
+        settings = load_settings(env="test", database_url=url)
+        await asyncio.to_thread(migrations.upgrade, settings)
+        db = open_database(settings)
+        await _accounts(db)
+        words: dict[str, Any] = {"host": "127.0.0.1", "port": server.port, "user": "root", "db": "ledger"}
+        pool = await asyncmy.create_pool(minsize=10, maxsize=10, autocommit=False, **words)
+
+        async def raw(account: int) -> None:
+            number, now = next(numbers), _now().replace(tzinfo=None)
+            async with pool.acquire() as conn, conn.cursor() as cursor:
+                assert await cursor.execute(RAW_TAKE, (now, account)) == 1
+                row = (number, account, f"k{number}", "bench", str(number), now, account)
+                assert await cursor.execute(RAW_ENTER, row) == 1
+                await conn.commit()
+
+        try:
+            ours, floor = await alternate(
+                lambda: _together(size, _ours(Wallet(db))), lambda: _together(size, raw), rounds
+            )
+        finally:
+            pool.close()
+            await pool.wait_closed()
+            await db.close()
+    return _finding("a spend on MariaDB, flushed at each commit", ours, floor)
 
 
 def _finding(what: str, ours: list[Cost], floor: list[Cost]) -> Finding:

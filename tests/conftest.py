@@ -6,16 +6,17 @@ from pathlib import Path
 
 import pytest
 
+import support.hypotheses  # noqa: F401 - chooses the profile of property tests
 from hutong.host import migrations
 from hutong.host.settings import load_settings
 from hutong.kernel.db import Database, open_database
 from hutong.kernel.store import Store
-from support.servers import PostgreSQL, Redis, RedisCluster, postgres, redis, redis_cluster
+from support.servers import MariaDB, PostgreSQL, Redis, RedisCluster, mariadb, postgres, redis, redis_cluster
 from support.stand import Stand, standing
 
 STORES = {"redis": "redis_server", "cluster": "redis_masters"}
 ON_A_CLUSTER_TOO = [Path(__file__).parent / folder for folder in ("apps/emoji/flows", "kernel/jobs")]
-DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.server)]
+DATABASES = ["sqlite", *(pytest.param(name, marks=pytest.mark.server) for name in ("postgresql", "mariadb"))]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -42,6 +43,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgreSQL]:
     with postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[MariaDB]:
+    with mariadb() as server:
         yield server
 
 
@@ -74,6 +81,14 @@ def postgres_template(postgres_server: PostgreSQL) -> str:
     return "template_hutong"
 
 
+@pytest.fixture(scope="session")
+def mariadb_template(mariadb_server: MariaDB) -> str:
+    """Name of a migrated MariaDB database."""
+    url = mariadb_server.create_database("template_hutong")
+    migrations.upgrade(load_settings(env="test", database_url=url))
+    return "template_hutong"
+
+
 @pytest.fixture(params=DATABASES)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A migrated, empty database; the test runs once for each kind."""
@@ -82,9 +97,10 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         path.write_bytes(request.getfixturevalue("sqlite_template"))
         yield f"sqlite:///{path}"
         return
-    server: PostgreSQL = request.getfixturevalue("postgres_server")
+    kind = {"postgresql": "postgres"}.get(request.param, request.param)
+    server: PostgreSQL | MariaDB = request.getfixturevalue(f"{kind}_server")
     name = f"test_{abs(hash(request.node.nodeid))}"
-    yield server.create_database(name, template=request.getfixturevalue("postgres_template"))
+    yield server.create_database(name, template=request.getfixturevalue(f"{kind}_template"))
     server.drop_database(name)
 
 

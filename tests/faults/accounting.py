@@ -5,19 +5,24 @@ Read once the load has ended and everything in the pipeline has come to its end.
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Select, or_, select
 
 from faults.fleet import Disruption, Fleet
 from faults.load import Crowd, Promise
+from hutong.apps.emoji.generation.erasing import TIDY, Erasing
 from hutong.apps.emoji.generation.rules import result_key
 from hutong.apps.emoji.generation.tables import emoji_task_events, emoji_tasks
 from hutong.apps.emoji.settings import EmojiSettings
 from hutong.kernel.credits.tables import credit_entries, credit_holds
 from hutong.kernel.gateway.slots import provider_slots
+from hutong.kernel.jobs import Job
 from hutong.kernel.jobs.tables import dead_jobs, jobs
+from hutong.kit.clock import ManualClock
 from hutong.providers.dashscope.sandbox.queue import Task
 from support.stand import VIDEO
 
@@ -60,6 +65,7 @@ class Account:
     charges: int = 0
     refunds: int = 0
     results: int = 0
+    strays: int = 0
     remote: int = 0
     unknowable: int = 0
     dead: Counter[str] = field(default_factory=Counter)
@@ -113,7 +119,7 @@ async def account_of(fleet: Fleet, crowd: Crowd, *, clocks_lie: bool = False) ->
         _check_promise(promise, rows, account, ordered=not clocks_lie)
     _check_unpromised(crowd, rows, account)
     _check_leftovers(rows, account)
-    _check_files(fleet, rows, account)
+    await _check_files(fleet, rows, account)
     _check_vendor(await fleet.vendor.tasks(), fleet, rows, account)
     account.broken += [
         f"{found.invariant}: {found.row}" for found in await fleet.host.kernel.db.read(fleet.host.verify)
@@ -185,17 +191,34 @@ def _check_leftovers(rows: Rows, account: Account) -> None:
     account.broken += [f"job {row.task} was given up: {row.error[:100]}" for row in rows.dead]
 
 
-def _check_files(fleet: Fleet, rows: Rows, account: Account) -> None:
-    """Every completed task has its whole video, and no video lies there without a task."""
+async def _check_files(fleet: Fleet, rows: Rows, account: Account) -> None:
+    """Every completed task has its whole video, and no video without a task outlives the nightly tidying.
+
+    A worker that is killed, or loses its job, between putting a video and looking whether anybody still wants it leaves
+    one behind.
+    """
     folder = fleet.installation.data / "files" / "objects"
     wanted = {result_key(row.user_id, row.id): row.id for row in rows.tasks.values() if row.status == "completed"}
+    found = _videos(folder)
+    account.results, account.strays = len(found), len(found - wanted.keys())
+    await _tidy(fleet)
     for key, task_id in wanted.items():
         path = folder / key
         if not path.is_file() or path.read_bytes() != VIDEO:
             account.lost.append(f"the video of task {task_id} is missing or not whole")
-    found = {path.relative_to(folder).as_posix() for path in folder.glob("results/*/*")}
-    account.results = len(found)
-    account.broken += [f"{key} lies there without a task" for key in found - wanted.keys()]
+    account.broken += [f"{key} lies there without a task" for key in _videos(folder) - wanted.keys()]
+
+
+def _videos(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.glob("results/*/*")}
+
+
+async def _tidy(fleet: Fleet) -> None:
+    """What the nightly job does, as if it were the night after the next."""
+    kernel = fleet.host.kernel
+    later = ManualClock(kernel.clock.now() + timedelta(days=2))
+    erasing = Erasing(replace(kernel, clock=later), fleet.host.settings.emoji)
+    await erasing.tidy(Job(0, TIDY, {}, 1, 1, later.now()))
 
 
 def _check_vendor(remote: Sequence[Task], fleet: Fleet, rows: Rows, account: Account) -> None:

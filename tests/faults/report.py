@@ -44,6 +44,7 @@ def rows_of(outcome: Outcome) -> list[tuple[str, str]]:
         ("charges", str(account.charges)),
         ("refunds", str(account.refunds)),
         ("videos stored", str(account.results)),
+        ("… of these without a task, removed at night", str(account.strays)),
         ("submissions accepted by the vendor", str(account.remote)),
         ("… beyond one a task, their answers unknowable", str(account.unknowable)),
         ("jobs given up", str(account.dead.total())),

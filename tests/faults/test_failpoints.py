@@ -14,6 +14,7 @@ from faults.failpoints import ANSWER_UNKNOWN, FAILPOINTS
 from support.installation import Caller, calling, installed
 
 SOURCE = Path(__file__).parents[2] / "src/hutong"
+INSTALLATIONS = ["embedded", *(pytest.param(name, marks=pytest.mark.server) for name in ("postgres", "mariadb"))]
 numbers = count(1)
 pytestmark = [pytest.mark.slow, pytest.mark.random_order(disabled=True)]  # one installation after the other
 
@@ -34,12 +35,12 @@ def test_every_failpoint_of_the_source_is_tried() -> None:
     assert named_in_source() <= set(FAILPOINTS)
 
 
-@pytest.fixture(scope="module", params=["embedded", pytest.param("servers", marks=pytest.mark.server)])
+@pytest.fixture(scope="module", params=INSTALLATIONS)
 async def caller(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Caller]:
-    """One installation for all failpoints: SQLite with the embedded store, or PostgreSQL with Redis."""
+    """One installation for all failpoints: SQLite with the embedded store, or a database server with Redis."""
     environment = {}
-    if request.param == "servers":
-        server, redis = request.getfixturevalue("postgres_server"), request.getfixturevalue("redis_server")
+    if request.param != "embedded":
+        server, redis = request.getfixturevalue(f"{request.param}_server"), request.getfixturevalue("redis_server")
         redis.flush()
         environment = {"HUTONG_DATABASE_URL": server.create_database("faults"), "HUTONG_STORE_URL": redis.url}
     with installed(tmp_path_factory.mktemp("faults") / "data", environment) as installation:

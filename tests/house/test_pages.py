@@ -60,7 +60,7 @@ async def test_the_sandbox_shows_what_was_done_and_what_will_go_wrong(stand: Sta
 
 
 async def test_a_call_can_be_opened_in_the_api_page(stand: Stand, tmp_path: Path) -> None:
-    url = f"{stand.base}{API}#/auth/login_api_v1_auth_login_post"
+    url = f"{stand.base}{API}#/auth/login"
 
     shot = await look(url, tmp_path / "page.png")
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hutong.host.reference import markdown, render_all
+from hutong.host.reference import markdown, render_all, render_documents
 from hutong.host.reference.cli_page import list_commands
 from hutong.host.reference.settings_page import Setting, list_settings
 
@@ -18,6 +18,15 @@ def test_the_committed_pages_are_what_the_code_renders() -> None:
     stale = [name for name, text in rendered.items() if _committed(name) != text]
 
     assert not stale, f"{', '.join(stale)} in docs/reference is out of date: run `make docs` and commit the result"
+
+
+def test_every_app_describes_itself_as_its_frozen_document_does() -> None:
+    """Clients are generated from it: a difference is a change of the contract, to be looked at and committed."""
+    documents = render_documents()
+
+    stale = [path.name for path, text in documents.items() if not path.is_file() or path.read_text("utf-8") != text]
+
+    assert documents and not stale, "the API changed: run `make docs`, look at the difference, and commit it"
 
 
 def test_no_page_is_left_over() -> None:

@@ -4,11 +4,13 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 import aiohttp
 import uvicorn
 from starlette.types import ASGIApp
+
+from hutong.host.processes import WIRE
 
 # Not the platform's own client: what is tested is the server, with somebody else's eyes.
 Client = aiohttp.ClientSession  # noqa: TID251
@@ -25,10 +27,13 @@ async def serving(app: ASGIApp, *, lifespan: Literal["on", "off"] = "off") -> As
 
 @asynccontextmanager
 async def listening(
-    app: ASGIApp, listener: socket.socket, *, lifespan: Literal["on", "off"] = "off"
+    app: ASGIApp, listener: socket.socket, *, lifespan: Literal["on", "off"] = "off", **changed: Any
 ) -> AsyncIterator[None]:
-    """Serve `app` on a socket that listens already, for tests that must know the port before they make the app."""
-    config = uvicorn.Config(app, lifespan=lifespan, log_config=None, access_log=False, timeout_graceful_shutdown=1)
+    """Serve `app` on a socket that listens already, for tests that must know the port before they make the app.
+
+    Served as in production, but for what is `changed` of uvicorn's options.
+    """
+    config = uvicorn.Config(app, timeout_graceful_shutdown=1, **{**WIRE, "lifespan": lifespan, **changed})
     server = _Server(config)
     task = asyncio.create_task(server.serve([listener]))
     started = asyncio.create_task(server.ready.wait())

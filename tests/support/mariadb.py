@@ -10,6 +10,7 @@ from support.binaries import MARIADB, companion, find
 from support.lifecycle import HOST, Server, running
 from support.processes import User, ordinary_user, run
 
+END = "-- the next table --"
 GREETING = 10  # the protocol version, fifth byte of what a MariaDB that accepts clients says first
 
 
@@ -47,8 +48,14 @@ class MariaDB(Server):
         return self.database_url(name)
 
     def drop_database(self, name: str) -> None:
-        """Remove a database."""
-        self.execute(f"DROP DATABASE IF EXISTS `{name}`")
+        """Remove a database, whoever is connected."""
+        drop = f"SET lock_wait_timeout = 1; DROP DATABASE IF EXISTS `{name}`"
+        try:
+            self.execute(drop)
+        except RuntimeError:  # a transaction that nobody ended holds its tables
+            there = self.execute(f"SELECT id FROM information_schema.processlist WHERE db = '{name}'").split()
+            self.execute("".join(f"KILL {number};" for number in there))
+            self.execute(drop)
 
     def execute(self, statement: str, database: str = "") -> str:
         """Run a statement through the server's own client and return what it prints."""
@@ -61,11 +68,12 @@ class MariaDB(Server):
 
     def _copy(self, template: str) -> str:
         """Return the statements that rebuild a database's tables: MariaDB has no templates of its own."""
-        statements = ["SET foreign_key_checks = 0"]
-        for table in self.execute("SHOW TABLES", template).splitlines():
-            _, definition = self.execute(f"SHOW CREATE TABLE `{table}`", template).split("\t", 1)
-            statements += [definition, f"INSERT INTO `{table}` SELECT * FROM `{template}`.`{table}`"]
-        return ";\n".join(statements)
+        collation, *tables = self.execute("SELECT @@collation_database; SHOW TABLES", template).splitlines()
+        asked = "".join(f"SHOW CREATE TABLE `{table}`; SELECT '{END}';" for table in tables)
+        definitions = [words.split("\t", 1)[1] for words in self.execute(asked, template).split(END) if words]
+        first = [f"ALTER DATABASE COLLATE {collation}", "SET foreign_key_checks = 0", *definitions]
+        rows = [f"INSERT INTO `{table}` SELECT * FROM `{template}`.`{table}`" for table in tables]
+        return ";\n".join([*first, "START TRANSACTION", *rows, "COMMIT"])
 
     def _command(self) -> Sequence[str | Path]:
         # 2 hands every commit to the operating system and leaves the disk to it.

@@ -182,7 +182,7 @@ async def standing(settings: Mapping[str, Any], *, worker: bool = True) -> Async
         sandboxes = Sandboxes(made, vision)
         async with listening(HostApp(host, sandboxes), listener, lifespan="on"), http_client(60) as client:
             stand = Stand(made, host, base, client, vision, made.folder)
-            running = asyncio.create_task(_working(made)) if worker else None
+            running = asyncio.create_task(working(made)) if worker else None
             try:
                 yield stand
                 assert await stand.broken_promises() == []
@@ -193,8 +193,8 @@ async def standing(settings: Mapping[str, Any], *, worker: bool = True) -> Async
                     await asyncio.gather(running, return_exceptions=True)
 
 
-async def _working(settings: Settings) -> None:
-    """A worker with a host of its own, as another process would have."""
+async def working(settings: Settings) -> None:
+    """A worker with a host of its own, as another process would have; cancelled, it lets running jobs finish."""
     host = Host(settings)
     await host.start()
     worker = host.worker()

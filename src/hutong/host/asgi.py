@@ -5,6 +5,7 @@ host name `<app>.<domain>`, or, served alone, at `/`. Source: DESIGN §2.17, §3
 """
 
 import asyncio
+import re
 from collections.abc import Sequence
 
 import orjson
@@ -18,12 +19,14 @@ from hutong.host.wiring import Host
 from hutong.kernel.assembly import AppSpec
 from hutong.kernel.files import DiskStorage, files_app
 from hutong.kernel.http.limits import Limit
-from hutong.kernel.http.middleware import Cors, Edge, ErrorRenderer
+from hutong.kernel.http.middleware import Cors, Edge, ErrorRenderer, secured
 from hutong.kernel.observability import metrics
 from hutong.kit.errors import HutongError
 
 FILES_BODY = 64 * 1024 * 1024
 JSON = "application/json"
+OWN_PAGES = frozenset({"/livez", "/readyz", "/metrics"})
+_HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{0,5})?")
 
 
 class HostApp:
@@ -50,18 +53,18 @@ class HostApp:
             await send({"type": "websocket.close", "code": 1008})
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope["path"]
-        own = await self._own_page(scope, path)
+        own = await self._own_page(scope)
         if own is not None:
-            await own(scope, receive, send)
+            await secured(own)(scope, receive, send)
             return
-        app, prefix = self._find(scope, path)
+        app, prefix = self._find(scope)
         if app is None:
-            await Response(b"Not found", 404)(scope, receive, send)
+            await secured(Response(b"Not found", 404, media_type="text/plain"))(scope, receive, send)
             return
         await app(_under(scope, prefix), receive, send)
 
-    def _find(self, scope: Scope, path: str) -> tuple[ASGIApp | None, str]:
+    def _find(self, scope: Scope) -> tuple[ASGIApp | None, str]:
+        path = scope["path"]
         if self._sandboxes is not None and (bucket := self._sandboxes.bucket_at(path, _host_name(scope))) is not None:
             return bucket, ""
         named = self._by_name.get(_host_name(scope).partition(".")[0])
@@ -70,18 +73,24 @@ class HostApp:
         best = max((prefix for prefix in self._mounts if _within(path, prefix)), key=len, default=None)
         return (None, "") if best is None else (self._mounts[best], best)
 
-    async def _own_page(self, scope: Scope, path: str) -> Response | None:
-        if scope["method"] not in {"GET", "HEAD"}:
+    async def _own_page(self, scope: Scope) -> Response | None:
+        """What the host answers by itself: its pages, and requests that name no host or a strange one."""
+        if not _names_host(scope):
+            return Response(b"Bad request: one valid Host header is needed", 400, media_type="text/plain")
+        path = scope["path"]
+        front = path == "/" and "" not in self._mounts and _host_name(scope).partition(".")[0] not in self._by_name
+        if path not in OWN_PAGES and not front:
             return None
+        if scope["method"] not in {"GET", "HEAD"}:
+            return Response(b"Method not allowed", 405, {"Allow": "GET, HEAD"}, "text/plain")
+        return front_page(scope, self._host) if front else await self._for_operators(path)
+
+    async def _for_operators(self, path: str) -> Response:
         if path == "/livez":
             return Response(b'{"status":"alive"}', media_type=JSON)
         if path == "/readyz":
             return await self._ready()
-        if path == "/metrics":
-            return Response(await asyncio.to_thread(metrics.exposition), media_type=metrics.CONTENT_TYPE)
-        if path == "/" and "" not in self._mounts and _host_name(scope).partition(".")[0] not in self._by_name:
-            return front_page(scope, self._host)
-        return None
+        return Response(await asyncio.to_thread(metrics.exposition), media_type=metrics.CONTENT_TYPE)
 
     async def _ready(self) -> Response:
         health = self._host.kernel.health
@@ -122,6 +131,7 @@ class HostApp:
             per_ip=Limit(f"ip.{name}", settings.limits.ip_per_minute),
             max_body=body,
             larger=larger,
+            body_pause=settings.http.body_pause_seconds,
         )
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
@@ -139,6 +149,14 @@ class HostApp:
             await self._sandboxes.stop()
         await self._host.stop()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def _names_host(scope: Scope) -> bool:
+    """Whether there is exactly one well-formed Host header; HTTP/1.0 may do without (RFC 9112 §3.2)."""
+    named: list[bytes] = [value for name, value in scope["headers"] if name == b"host"]
+    if not named:
+        return bool(scope["http_version"] == "1.0")
+    return len(named) == 1 and _HOST.fullmatch(named[0]) is not None
 
 
 def _host_name(scope: Scope) -> str:

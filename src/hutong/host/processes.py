@@ -5,13 +5,14 @@ import contextlib
 import gc
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import uvicorn
 from prometheus_client import start_http_server
 
 from hutong.host.asgi import HostApp
+from hutong.host.connections import BoundedConnection
 from hutong.host.draining import DrainingServer
 from hutong.host.settings import Settings
 from hutong.host.wiring import Host
@@ -22,6 +23,17 @@ COLLECT_AFTER = (20_000, 20, 20)
 """New objects, and young and middle collections, after which the next generation is looked through."""
 KEEP_ALIVE_SECONDS = 75
 """How long an idle connection is kept; a load balancer in front must let go of its own earlier."""
+WIRE: Mapping[str, Any] = {
+    "http": BoundedConnection,
+    "ws": "none",
+    "lifespan": "on",
+    "log_config": None,
+    "access_log": False,
+    "server_header": False,
+    "proxy_headers": False,  # uvicorn would believe anybody on this machine; see kernel.http.addresses
+    "timeout_keep_alive": KEEP_ALIVE_SECONDS,
+}
+"""How uvicorn speaks HTTP for an app of this host, in production and in tests."""
 
 
 def serve(settings: Settings, apps: Sequence[str], host: str, port: int) -> None:
@@ -38,19 +50,9 @@ def serve(settings: Settings, apps: Sequence[str], host: str, port: int) -> None
     logs.configure(settings.log.level, settings.log.format, process="api")
     street = Host(settings, apps, alone=len(apps) == 1)
     with bound_socket(host, port) as listener:
+        drain = int(settings.http.drain_seconds)
         config = uvicorn.Config(
-            HostApp(street),
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,  # uvicorn would believe anybody on this machine; see kernel.http.addresses
-            loop="uvloop",
-            http="httptools",
-            ws="none",
-            lifespan="on",
-            backlog=BACKLOG,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=int(settings.http.drain_seconds),
+            HostApp(street), loop="uvloop", backlog=BACKLOG, timeout_graceful_shutdown=drain, **WIRE
         )
         _Server(config, street.kernel.health, settings.http.notice_seconds).run(sockets=[listener])
 

@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy import Column, Integer, MetaData, String, Table, select
 from sqlalchemy.exc import IntegrityError
 
-from hutong.host import migrations
 from hutong.host.settings import load_settings
 from hutong.kernel.db import (
     Connection,
@@ -26,6 +25,7 @@ from hutong.kernel.db import (
     upsert,
     utc_now,
 )
+from hutong.kernel.settings import SettingsRefused
 
 own = MetaData()
 things = Table(
@@ -122,8 +122,9 @@ async def test_rows_claimed_by_one_are_passed_over_by_others(tables: Database) -
     assert sorted(number for ids in taken for number in ids) == list(range(20))
 
 
-async def test_a_database_that_is_not_there_is_a_clear_error() -> None:
-    away = open_database(load_settings(env="test", database_url="postgresql://nobody@127.0.0.1:1/none"))
+@pytest.mark.parametrize("scheme", ["postgresql", "mysql", "mariadb"])
+async def test_a_database_that_is_not_there_is_a_clear_error(scheme: str) -> None:
+    away = open_database(load_settings(env="test", database_url=f"{scheme}://nobody@127.0.0.1:1/none"))
     with pytest.raises(DatabaseUnavailable):
         await away.ping()
     with pytest.raises(DatabaseUnavailable):
@@ -131,16 +132,17 @@ async def test_a_database_that_is_not_there_is_a_clear_error() -> None:
     await away.close()
 
 
-def test_the_schema_goes_up_and_down_and_has_not_drifted(database_url: str) -> None:
-    settings = load_settings(env="test", database_url=database_url)
-    there = migrations.current(settings)
-    drift = migrations.drift(settings)
-    down = migrations.downgrade(settings, "base")
-    up = migrations.upgrade(settings)
-
-    assert there == migrations.head()
-    assert drift == []
-    assert (down[1], up[1]) == (None, migrations.head())
+@pytest.mark.parametrize(
+    ("url", "complaint"),
+    [
+        ("mssql://sa@127.0.0.1/hutong", r"names 'mssql'; use .*mariadb://… or mysql://…"),
+        ("mariadb://root@127.0.0.1", "names no database"),
+        ("mysql", "is no URL"),
+    ],
+)
+def test_a_url_that_cannot_be_used_says_what_can(url: str, complaint: str) -> None:
+    with pytest.raises(SettingsRefused, match=complaint):
+        open_database(load_settings(env="test", database_url=url))
 
 
 async def test_a_commit_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from hutong.apps.emoji import envelope
 from hutong.apps.emoji.auth import endpoints as auth
 from hutong.apps.emoji.catalogue import endpoints as catalogue
 from hutong.apps.emoji.catalogue.service import BANNERS, POINTS, STYLES, Catalogue, documents
+from hutong.apps.emoji.contract.description import describe
 from hutong.apps.emoji.deps import Emoji
 from hutong.apps.emoji.generation import endpoints as generation
 from hutong.apps.emoji.generation.erasing import Erasing
@@ -44,9 +45,11 @@ def create_app(kernel: Kernel) -> FastAPI:
         description="A photo of a face becomes a personalised emoji video.",
         docs_url=None,  # the host serves it
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would lead to whatever the Host header says
         openapi_url=None if kernel.settings.production else "/openapi.json",
-        responses={"4XX": {"model": envelope.Failure}, "5XX": {"model": envelope.Failure}},
+        generate_unique_id_function=lambda route: route.name,
     )
+    describe(app)
     app.state.emoji = _parts(kernel)
     envelope.install(app)
     for feature in ROUTERS:

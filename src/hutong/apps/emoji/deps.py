@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Query, Request
 from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
+from pydantic import BeforeValidator
 
 from hutong.apps.emoji.catalogue.service import Catalogue
 from hutong.apps.emoji.generation.service import Generations
@@ -77,9 +78,20 @@ class _AccessToken(SecurityBase):
 Caller = Annotated[int, Depends(_AccessToken())]
 
 
+def _digits(value: object) -> object:
+    """Only digits make a number: no sign, no spaces, no point, no underscores."""
+    if isinstance(value, str) and not (value.isascii() and value.isdigit()):
+        raise ValueError("a number is written with digits")
+    return value
+
+
+_DIGITS = BeforeValidator(_digits)
+_PAGE = Query(ge=1, le=1_000_000, description="Page number, from 1.")
+_PAGE_SIZE = Query(ge=1, le=MAX_PAGE_SIZE, description="Items on a page.")
+
+
 async def _page(
-    page: Annotated[int, Query(ge=1, le=1_000_000, description="Page number, from 1.")] = 1,
-    page_size: Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE, description="Items on a page.")] = 20,
+    page: Annotated[int, _PAGE, _DIGITS] = 1, page_size: Annotated[int, _PAGE_SIZE, _DIGITS] = 20
 ) -> PageRequest:
     return PageRequest(page, page_size)
 

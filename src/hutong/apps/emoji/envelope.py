@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from hutong.kernel.http.languages import Language, negotiate
+from hutong.kernel.http.methods import allowed_methods
 from hutong.kit.errors import HutongError
 
 T = TypeVar("T")
@@ -160,7 +161,11 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     """Name the fields and what is wrong with them, never what was sent."""
     assert isinstance(error, RequestValidationError)
     fields = [
-        {"field": ".".join(map(str, item["loc"][1:])) or "body", "problem": item["msg"]} for item in error.errors()
+        {
+            "field": ".".join(map(str, item["loc"][1:])) or "body",
+            "problem": item["msg"].removeprefix("Value error, "),
+        }
+        for item in error.errors()
     ]
     first = fields[0] if fields else {"field": "body", "problem": "is missing"}
     message = f"{first['field']}: {first['problem']}"
@@ -173,6 +178,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
     number = {404: PATH_UNKNOWN, 405: METHOD_UNKNOWN, 413: 413001}.get(error.status_code, 400001)
     message = {PATH_UNKNOWN: "There is nothing at this path.", METHOD_UNKNOWN: "This path does not take that method."}
     response = _answer(_failure(number, message.get(number, str(error.detail)), None, request.scope))
-    if error.headers and "allow" in {name.lower() for name in error.headers}:
-        response.headers["Allow"] = next(value for name, value in error.headers.items() if name.lower() == "allow")
+    if number == METHOD_UNKNOWN:
+        own = (error.headers or {}).get("Allow", "")  # of a mounted folder, or of the first route that fits
+        response.headers["Allow"] = allowed_methods(request.app.routes, request.scope) or own
     return response

@@ -4,6 +4,7 @@
 Its pages are in docs/reference/.
 """
 
+from hutong.host.reference.openapi_document import render_documents
 from hutong.host.reference.pages import render_all
 
-__all__ = ["render_all"]
+__all__ = ["render_all", "render_documents"]

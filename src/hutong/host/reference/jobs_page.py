@@ -21,7 +21,7 @@ After the last run a job becomes a dead letter; where "given up" says so, what i
 SCHEDULES = "A schedule starts its task once in the whole fleet each time. Cron times are UTC."
 
 
-class _Defaults(Settings):
+class Defaults(Settings):
     """The defaults of this version, whatever this machine's environment says."""
 
     @classmethod
@@ -44,7 +44,7 @@ def render_jobs() -> str:
 async def _work() -> Work:
     """What a host with all apps would do; nothing is started, and the folder is empty and gone afterwards."""
     with TemporaryDirectory() as folder:
-        settings = _Defaults(env="test", data=Path(folder), store_url="redis://127.0.0.1:1")
+        settings = Defaults(env="test", data=Path(folder), store_url="redis://127.0.0.1:1")
         host = Host(settings)
         try:
             return host.work

@@ -42,7 +42,16 @@ SPEND = NamedStatement(
                 WHERE account_id = :account AND balance >= CAST(:amount AS bigint) RETURNING balance)
             INSERT INTO credit_entries ({_COLUMNS})
             SELECT :id, :account, 'consume', -CAST(:amount AS bigint), taken.balance, :key, NULL, :ref_type, :ref_id, :now
-            FROM taken RETURNING balance_after"""  # noqa: S608 - constants
+            FROM taken RETURNING balance_after""",  # noqa: S608 - constants
+        "mysql": f"""
+            BEGIN;
+            UPDATE credit_accounts SET balance = balance - :amount, updated_at = :now
+            WHERE account_id = :account AND balance >= :amount;
+            INSERT INTO credit_entries ({_COLUMNS})
+            SELECT :id, account_id, 'consume', -:amount, balance, :key, NULL, :ref_type, :ref_id, :now
+            FROM credit_accounts WHERE account_id = :account AND ROW_COUNT() = 1;
+            SELECT ROW_COUNT() FROM DUAL WHERE ROW_COUNT() = 1;
+            COMMIT""",  # noqa: S608 - constants
     },
 )
 
@@ -80,7 +89,7 @@ class Wallet:
 
     async def _take(self, move: Move) -> bool:
         """The quick way; False when it changed nothing, and `ledger.spend` then finds out why."""
-        if self._db.capabilities.writable_cte:
+        if self._db.capabilities.one_trip_writes:
             return bool(await self._db.hot(SPEND, **_params(move)))
         if self._db.capabilities.update_returning:
             return await self._db.write(_take_and_enter, _params(move))

@@ -6,7 +6,7 @@ Being synchronous, it cannot call a vendor or wait on a socket of its own. Sourc
 import asyncio
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -34,7 +34,8 @@ class Capabilities:
 
     row_locks: bool
     update_returning: bool
-    writable_cte: bool
+    one_trip_writes: bool
+    """Whether a hot statement may change several tables in one trip to the server."""
 
 
 class Database(ABC):
@@ -51,18 +52,10 @@ class Database(ABC):
         Raises:
             DatabaseUnavailable: the server cannot be reached.
         """
-        for attempt in range(1, WRITE_ATTEMPTS + 1):
-            try:
-                result, hooks = await self._transact(lambda conn: work(conn, *args, **kwargs))
-            except DBAPIError as error:
-                if attempt == WRITE_ATTEMPTS or not self._retriable(error):
-                    raise self._translate(error) from error
-                await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))
-            else:
-                for hook in hooks:
-                    hook()
-                return result
-        raise AssertionError("unreachable")
+        result, hooks = await self._persist(lambda: self._transact(lambda conn: work(conn, *args, **kwargs)))
+        for hook in hooks:
+            hook()
+        return result
 
     async def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work(conn, …)`, which only reads, and return what it returned.
@@ -98,6 +91,17 @@ class Database(ABC):
 
     @abstractmethod
     def _unreachable(self, error: DBAPIError) -> bool: ...
+
+    async def _persist(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Run one transaction, again and again while it only lost a conflict."""
+        for number in range(1, WRITE_ATTEMPTS + 1):
+            try:
+                return await attempt()
+            except DBAPIError as error:
+                if number == WRITE_ATTEMPTS or not self._retriable(error):
+                    raise self._translate(error) from error
+            await asyncio.sleep(random.uniform(0, 0.01 * 2**number))
+        raise AssertionError("unreachable")
 
     def _translate(self, error: DBAPIError) -> Exception:
         return DatabaseUnavailable(retry_after=1) if self._unreachable(error) else error

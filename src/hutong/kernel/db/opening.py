@@ -1,14 +1,23 @@
 """From a URL to a `Database`."""
 
+from collections.abc import Callable
+from importlib import import_module
+from typing import TypeVar, cast
+
+from sqlalchemy import Connection
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from hutong.kernel.db.database import Database
 from hutong.kernel.settings import KernelSettings, SettingsRefused
 
+T = TypeVar("T")
+DIALECTS = frozenset({"sqlite", "postgresql", "mysql"})
+ALIASES = {"postgres": "postgresql", "mariadb": "mysql"}
+
 
 def database_url(text: str) -> URL:
-    """The parsed URL, `postgres://` accepted for `postgresql://`.
+    """The parsed URL, under the name of its dialect: `postgres://` is `postgresql://`, `mariadb://` is `mysql://`.
 
     Raises:
         SettingsRefused: it is no database URL that Hutong knows.
@@ -17,9 +26,13 @@ def database_url(text: str) -> URL:
         url = make_url(text)
     except ArgumentError as error:
         raise SettingsRefused("HUTONG_DATABASE_URL is no URL; try postgresql://user:password@host/name") from error
-    name = {"postgres": "postgresql"}.get(url.get_backend_name(), url.get_backend_name())
-    if name not in {"sqlite", "postgresql"}:
-        raise SettingsRefused(f"HUTONG_DATABASE_URL names {name!r}; use sqlite:///… or postgresql://…")
+    name = ALIASES.get(url.get_backend_name(), url.get_backend_name())
+    if name not in DIALECTS:
+        raise SettingsRefused(
+            f"HUTONG_DATABASE_URL names {name!r}; use sqlite:///…, postgresql://…, mariadb://… or mysql://…"
+        )
+    if name != "sqlite" and not url.database:
+        raise SettingsRefused(f"HUTONG_DATABASE_URL names no database; write {name}://user:password@host/name")
     return url.set(drivername=name)
 
 
@@ -30,8 +43,27 @@ def open_database(settings: KernelSettings) -> Database:
         from hutong.kernel.db.dialects.sqlite import SqliteDatabase
 
         return SqliteDatabase(url, settings.database.readers)
+    limits = (settings.database.pool, settings.database.hot_pool, settings.database.statement_seconds)
+    if url.drivername == "mysql":
+        from hutong.kernel.db.dialects.mysql import MysqlDatabase
+
+        return MysqlDatabase(url, *limits)
     from hutong.kernel.db.dialects.postgresql import PostgresDatabase
 
-    return PostgresDatabase(
-        url, settings.database.pool, settings.database.hot_pool, settings.database.statement_seconds
-    )
+    return PostgresDatabase(url, *limits)
+
+
+def run_alone(settings: KernelSettings, unit: Callable[[Connection], T], *, changing: bool = False) -> T:
+    """Run `unit` in one transaction that no other call of this shares; for migrations, outside any event loop.
+
+    Args:
+        settings: name the database.
+        unit: gets the connection.
+        changing: whether it changes the schema. Not every database can do that in a transaction.
+
+    Raises:
+        SchemaHalfChanged: such a database stopped half-way.
+    """
+    url = database_url(settings.resolved_database_url)
+    dialect = import_module(f"hutong.kernel.db.dialects.{url.drivername}")
+    return cast(T, (dialect.migrate if changing else dialect.run_alone)(url, unit))

@@ -36,29 +36,27 @@ class NamedStatement:
         """The SQL with named parameters."""
         return self.sql.get(dialect) or self.sql["default"]
 
-    def positional(self, dialect: str) -> tuple[str, tuple[str, ...]]:
-        """The SQL with `$1`-style (PostgreSQL) or `%s`-style parameters, and the parameters' names in order."""
+    def positional(self, dialect: str, *, numbered: bool) -> tuple[str, tuple[str, ...]]:
+        """The SQL with `$1`-style (numbered) or `%s`-style parameters, and the parameters' names in order."""
         found = self._positional.get(dialect)
         if found is None:
-            found = self._positional[dialect] = self._number(dialect)
+            place = _numbered if numbered else _in_order
+            found = self._positional[dialect] = place(self.text(dialect))
         return found
-
-    def _number(self, dialect: str) -> tuple[str, tuple[str, ...]]:
-        names: list[str] = []
-
-        def place(hit: re.Match[str]) -> str:
-            if dialect != "postgresql":
-                names.append(hit[1])
-                return "%s"
-            if hit[1] not in names:
-                names.append(hit[1])
-            return f"${names.index(hit[1]) + 1}"
-
-        return _PARAMETER.sub(place, self.text(dialect)), tuple(names)
 
     def run(self, conn: Connection, **params: Any) -> Sequence[Any]:
         """Run inside a unit of work and return the rows (empty for a statement that returns none)."""
         return support(conn).run_raw(conn, self, params)
+
+
+def _numbered(sql: str) -> tuple[str, tuple[str, ...]]:
+    names = list(dict.fromkeys(_PARAMETER.findall(sql)))
+    return _PARAMETER.sub(lambda hit: f"${names.index(hit[1]) + 1}", sql), tuple(names)
+
+
+def _in_order(sql: str) -> tuple[str, tuple[str, ...]]:
+    sql = sql.replace("%", "%%")
+    return _PARAMETER.sub("%s", sql), tuple(_PARAMETER.findall(sql))
 
 
 class utc_now(FunctionElement[Any]):  # noqa: N801 - reads as an SQL function

@@ -23,6 +23,7 @@ from hutong.kernel.files.errors import LinkExpired, LinkInvalid, RangeUnsatisfia
 from hutong.kernel.files.links import SignedLink, attachment
 from hutong.kernel.files.ports import ObjectFacts
 from hutong.kernel.files.receiving import receive_upload
+from hutong.kernel.http.methods import allowed_methods
 from hutong.kit.errors import HutongError
 
 INLINE = frozenset({"image/jpeg", "image/png", "image/webp", "video/mp4"})
@@ -53,13 +54,15 @@ class Span:
 
 def files_app(storage: DiskStorage) -> Starlette:
     """`GET|HEAD /<key>?e=…&s=…` and `POST /upload`; errors as `{"error": code, "message": …, "details": …}`."""
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/upload", Upload(storage), methods=["POST"]),
             Route("/{key:path}", Download(storage), methods=["GET"]),
         ],
         exception_handlers={HutongError: _refuse, HTTPException: _refuse_request},
     )
+    app.router.redirect_slashes = False  # a redirect would lead to whatever the Host header says
+    return app
 
 
 class Download:
@@ -222,7 +225,8 @@ def _refuse(_: Request, error: Exception) -> Response:
     return error_answer(cast(HutongError, error))
 
 
-def _refuse_request(_: Request, error: Exception) -> Response:
+def _refuse_request(request: Request, error: Exception) -> Response:
     wrong = cast(HTTPException, error)
     body = {"error": "files.request", "message": wrong.detail}
-    return JSONResponse(body, wrong.status_code, {**_UNCACHED, **(wrong.headers or {})})
+    allow = {"Allow": allowed_methods(request.app.routes, request.scope)} if wrong.status_code == 405 else {}
+    return JSONResponse(body, wrong.status_code, {**_UNCACHED, **allow})

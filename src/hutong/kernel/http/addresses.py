@@ -30,6 +30,8 @@ class ClientAddress:
         address = client[0] if client else UNKNOWN
         if self._trusted and self._is_trusted(address):
             for hop in reversed(_forwarded(scope)):
+                if not _is_address(hop):
+                    break  # whatever stands before it may be invented
                 address = hop
                 if not self._is_trusted(hop):
                     break
@@ -44,11 +46,9 @@ class ClientAddress:
 
 
 def _forwarded(scope: Scope) -> list[str]:
-    for name, value in scope["headers"]:
-        if name == b"x-forwarded-for":
-            hops = [hop.strip() for hop in value.decode("latin-1").split(",")]
-            return [hop for hop in hops if _is_address(hop)]
-    return []
+    """All hops, of all lines: some proxies append to the header they were sent, others add one of their own below it."""
+    lines = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    return [hop.strip() for hop in ",".join(lines).split(",")] if lines else []
 
 
 def _is_address(text: str) -> bool:

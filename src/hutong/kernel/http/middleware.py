@@ -4,6 +4,7 @@ One class does the per-request book-keeping, because each further layer costs. S
 "Operations" (access line: ip, user, path, status, duration).
 """
 
+import asyncio
 import re
 import secrets
 import time
@@ -12,13 +13,14 @@ from typing import Any
 
 import structlog
 from prometheus_client import Counter, Histogram
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hutong.kernel.http.addresses import ClientAddress
 from hutong.kernel.http.limits import Limit, Limiter
 from hutong.kernel.observability import metrics
 from hutong.kernel.observability.logs import logger
-from hutong.kit.errors import HutongError, TooLarge
+from hutong.kit.errors import HutongError, InvalidInput, TooLarge
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
@@ -39,6 +41,12 @@ class BodyTooLarge(TooLarge):
     code = "http.body_too_large"
 
 
+class BodyTooSlow(InvalidInput):
+    """The request's body did not arrive in time."""
+
+    code = "http.body_too_slow"
+
+
 class Edge:
     """What every request passes first and every answer last.
 
@@ -49,6 +57,7 @@ class Edge:
         address: tells the client's address.
         limiter, per_ip: requests of one address.
         max_body: bytes; `larger` names path suffixes (multipart uploads) with a cap of their own.
+        body_pause: seconds that a body may stand still while it arrives.
     """
 
     def __init__(
@@ -62,10 +71,11 @@ class Edge:
         per_ip: Limit,
         max_body: int,
         larger: dict[str, int] | None = None,
+        body_pause: float = 30.0,
     ) -> None:
         self._app, self._name, self._render, self._address = app, name, render, address
         self._limiter, self._per_ip = limiter, per_ip
-        self._max_body, self._larger = max_body, larger or {}
+        self._max_body, self._larger, self._body_pause = max_body, larger or {}, body_pause
         self._metered: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -94,7 +104,7 @@ class Edge:
             await self._limiter.hit(self._per_ip, address)
             limit = self._limit_of(scope)
             _check_length(scope, limit)
-            await self._app(scope, _capped(receive, limit, state), stamped)
+            await self._app(scope, _capped(receive, limit, self._body_pause, state), stamped)
             if state.get("body_too_large") and not answered:
                 raise BodyTooLarge(details={"largest_bytes": limit})  # noqa: TRY301 - one place renders errors
         except HutongError as error:
@@ -118,6 +128,7 @@ class Edge:
             return
         status, headers, body = self._render(error, scope)
         scope["state"].pop("body_too_large", None)
+        headers = [*headers, (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
@@ -169,24 +180,37 @@ def _stamp(headers: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tupl
     return stamped
 
 
+def secured(response: Response) -> Response:
+    """`response` with the security headers that it lacks, for pages outside any app's edge."""
+    for name, value in (*SECURITY_HEADERS, PRIVATE):
+        response.headers.setdefault(name.decode(), value.decode())
+    return response
+
+
 def _check_length(scope: Scope, limit: int) -> None:
     for name, value in scope["headers"]:
         if name == b"content-length" and value.isdigit() and int(value) > limit:
             raise BodyTooLarge(details={"largest_bytes": limit})
 
 
-def _capped(receive: Receive, limit: int, state: dict[str, Any]) -> Receive:
-    """`receive` that stops a body without a (true) length at the limit."""
-    seen = 0
+def _capped(receive: Receive, limit: int, pause: float, state: dict[str, Any]) -> Receive:
+    """`receive` that stops a body without a (true) length at the limit, and one that stands still."""
+    seen, more = 0, True
 
     async def capped() -> Message:
-        nonlocal seen
-        message = await receive()
-        if message["type"] == "http.request":
-            seen += len(message.get("body", b""))
-            if seen > limit:
-                state["body_too_large"] = True
-                raise BodyTooLarge(details={"largest_bytes": limit})
+        nonlocal seen, more
+        if not more:
+            return await receive()  # waits until the client goes away, however long that takes
+        try:
+            async with asyncio.timeout(pause):
+                message = await receive()
+        except TimeoutError:
+            raise BodyTooSlow from None
+        more = message["type"] == "http.request" and message.get("more_body", False)
+        seen += len(message.get("body", b""))
+        if seen > limit:
+            state["body_too_large"] = True
+            raise BodyTooLarge(details={"largest_bytes": limit})
         return message
 
     return capped

@@ -1,6 +1,7 @@
 """Strict bodies: what FastAPI lets in by default and money must not.
 
-Refused: unknown fields, NaN and Infinity, duplicate keys, NUL and lone surrogates, booleans as numbers, deep nesting.
+Refused: unknown fields, NaN and Infinity, duplicate keys, NUL and lone surrogates, booleans as numbers, deep nesting,
+query parameters that the route does not have or that are given twice.
 Source: DESIGN §2.16; reference/reliability.md §0.8.
 """
 
@@ -9,10 +10,13 @@ from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn
 
 from fastapi import Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
+from starlette.exceptions import HTTPException
 
-from hutong.kit.errors import InvalidInput
+from hutong.kit.errors import HutongError, InvalidInput
 from hutong.kit.text import is_clean
 
 DEEPEST = 32
@@ -75,22 +79,79 @@ def _check(value: Any, depth: int) -> None:
             _check(item, depth + 1)
 
 
+class QueryMalformed(InvalidInput):
+    """The query holds a parameter that this path does not take, or one twice."""
+
+    code = "http.query_malformed"
+
+
 class StrictRequest(Request):
-    """A request whose JSON is parsed strictly."""
+    """A request whose JSON is parsed strictly.
+
+    FastAPI parses the body before it asks who calls. What is wrong with it is kept in `malformed` until that is known,
+    so that strangers learn only that they are strangers.
+    """
+
+    malformed: BodyMalformed | None = None
 
     async def json(self) -> Any:
-        if not hasattr(self, "_strict_json"):
-            self._strict_json = parse_json(await self.body())
-        return self._strict_json
+        try:
+            return parse_json(await self.body())
+        except BodyMalformed as error:
+            self.malformed = error
+            return _UNREADABLE
+
+
+_UNREADABLE = object()  # no body model takes it
 
 
 class StrictRoute(APIRoute):
-    """The route class of every app: FastAPI's own handling on a `StrictRequest`."""
+    """The route class of every app: FastAPI's own handling on a `StrictRequest`. Bodies must be `StrictModel`s."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
+        known = _query_names(self.dependant)
 
         async def strict(request: Request) -> Response:
-            return await handle(StrictRequest(request.scope, request.receive))
+            own = StrictRequest(request.scope, request.receive)
+            _check_query(own, known)
+            try:
+                return await handle(own)
+            except RequestValidationError as error:
+                raise own.malformed or _explained(error) from error
+            except HTTPException as error:
+                if isinstance(error.__cause__, HutongError):
+                    raise error.__cause__ from error  # FastAPI hides why a body could not be read
+                raise
 
         return strict
+
+
+def is_json(request: Request) -> bool:
+    """Whether the request says that its body is JSON."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind == "application/json"
+
+
+def _explained(error: RequestValidationError) -> Exception:
+    """FastAPI hands a body of another type on as bytes, and complains that these are no object."""
+    if isinstance(error.body, bytes):
+        return BodyMalformed("Send the body as JSON, with Content-Type: application/json.")
+    return error
+
+
+def _query_names(dependant: Dependant) -> frozenset[str]:
+    own = {parameter.alias for parameter in dependant.query_params}
+    return frozenset(own.union(*(_query_names(part) for part in dependant.dependencies)))
+
+
+def _check_query(request: Request, known: frozenset[str]) -> None:
+    if not request.scope["query_string"]:
+        return
+    names = [name for name, _ in request.query_params.multi_items()]
+    if not known.issuperset(names) or len(set(names)) != len(names):
+        raise QueryMalformed(details={"fields": [{"field": "query", "problem": _allowed(known)}]})
+
+
+def _allowed(known: frozenset[str]) -> str:
+    return f"each of these at most once: {', '.join(sorted(known))}" if known else "this path takes no query"

@@ -59,6 +59,9 @@ class HttpSettings(Section):
     drain_seconds: float = Field(
         20.0, ge=0, description="Seconds that running requests may take to finish after SIGTERM and the notice."
     )
+    body_pause_seconds: float = Field(
+        30.0, gt=0, description="Seconds that the body of a request may stand still while it arrives."
+    )
     key_lease_seconds: float = Field(
         10.0, gt=0, description="Seconds after which an Idempotency-Key whose request died may be used again."
     )
@@ -96,9 +99,13 @@ class FilesSettings(Section):
 
 
 class DatabaseSettings(Section):
-    """Connections to PostgreSQL; SQLite has one writer and `readers` reader threads."""
+    """Connections to a database server; SQLite has one writer and `readers` reader threads."""
 
-    pool: int = Field(10, ge=1, description="Connections of one process for transactions.")
+    pool: int = Field(
+        10,
+        ge=1,
+        description="Connections of one process for transactions; on MariaDB and MySQL as many again for reads.",
+    )
     hot_pool: int = Field(10, ge=1, description="Connections of one process for the hottest single statements.")
     readers: int = Field(4, ge=1, description="Reader threads on SQLite.")
     statement_seconds: float = Field(10.0, gt=0, description="Seconds after which a statement is cancelled.")
@@ -128,7 +135,9 @@ class KernelSettings(BaseSettings):
         "development", description="What this installation is for; production refuses default secrets and sandboxes."
     )
     data: Path = Field(Path("data"), description="Folder of the embedded database, store, files and documents.")
-    database_url: str = Field("", description="URL, sqlite:///… or postgresql://…; empty: SQLite in the data folder.")
+    database_url: str = Field(
+        "", description="URL, sqlite:///…, postgresql://…, mariadb://… or mysql://…; empty: SQLite in the data folder."
+    )
     store_url: str = Field(
         "",
         description="URL, redis://…, rediss://…, unix://…, or of a cluster redis+cluster://host:port,host:port… or "

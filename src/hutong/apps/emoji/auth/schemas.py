@@ -9,7 +9,12 @@ from hutong.kernel.http.strict import StrictModel
 class DeviceLogin(StrictModel):
     """Who signs in."""
 
-    device_id: str = Field(max_length=512, description="The device's own stable id, 8 to 128 printable characters.")
+    device_id: str = Field(
+        max_length=512,
+        description="The device's own stable id, 8 to 128 printable characters.",
+        examples=["my-first-device"],
+        json_schema_extra={"minLength": 8, "maxLength": 128},
+    )
 
 
 class SignedIn(BaseModel):
@@ -26,4 +31,4 @@ class Renewed(BaseModel):
 
     access_token: str
     token_type: str = "Bearer"  # noqa: S105 - the scheme's name
-    expires_in: int
+    expires_in: int = Field(description="Seconds until the token expires.")

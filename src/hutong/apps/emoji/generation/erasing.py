@@ -1,14 +1,15 @@
 """Files that nobody needs any more: those of removed tasks at once, those that were never used after a while."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
 from hutong.apps.emoji.generation import repository
+from hutong.apps.emoji.generation.rules import RESULTS, task_of
 from hutong.apps.emoji.generation.service import ERASE
 from hutong.apps.emoji.pictures import repository as pictures
-from hutong.apps.emoji.pictures.rules import INCOMING, UPLOADS, owner_and_picture, stored_key
+from hutong.apps.emoji.pictures.rules import INCOMING, UPLOADS, named_picture, stored_key
 from hutong.apps.emoji.settings import EmojiSettings
 from hutong.kernel.assembly import Kernel, Work
 from hutong.kernel.jobs import Job, Retry, Schedule, Task
@@ -19,6 +20,8 @@ TIDY = "emoji.generation.tidy"
 ABANDONED = timedelta(days=1)
 """An upload lives for 15 minutes at most before it is taken in; a row follows its object within seconds."""
 PAGE = 500
+Named = Callable[[str], int | None]
+Known = Callable[[Connection, Sequence[int]], set[int]]
 _log = logger("emoji.erasing")
 
 
@@ -50,9 +53,11 @@ class Erasing:
         """Delete direct uploads that were never used, pictures of which no video was made, and objects without a row."""
         now = self._kernel.clock.now()
         unused = await self._remove_unused(now - timedelta(days=self._settings.picture_days))
-        incoming = await self._remove_objects(INCOMING, now - ABANDONED)
-        stray = await self._remove_objects(UPLOADS, now - ABANDONED)
-        _log.info("tidied up", unused_pictures=unused, unused_uploads=incoming, stray_objects=stray)
+        before = now - ABANDONED
+        incoming = await self._remove_strays(INCOMING, before, named_picture, _nothing)
+        originals = await self._remove_strays(UPLOADS, before, named_picture, pictures.known)
+        videos = await self._remove_strays(RESULTS, before, task_of, repository.with_videos)
+        _log.info("tidied up", unused_pictures=unused, unused_uploads=incoming, stray_objects=originals + videos)
 
     async def _remove_unused(self, before: datetime) -> int:
         """Pictures without a task that are older than `before`, a page at a time; row first, then the object."""
@@ -67,14 +72,19 @@ class Erasing:
                     count += 1
         return count
 
-    async def _remove_objects(self, prefix: str, before: datetime) -> int:
-        """Objects below `prefix` that are older than `before` and stand for no picture that we know."""
+    async def _remove_strays(self, prefix: str, before: datetime, named: Named, known: Known) -> int:
+        """Objects below `prefix` that are older than `before` and that no row needs.
+
+        Args:
+            named: the id of the row that a key stands for.
+            known: which of these rows there are.
+        """
         count = 0
         async for keys in self._pages(prefix):
-            old = {key: found for key in keys if (found := owner_and_picture(key)) and created_at(found[1]) < before}
-            known = await self._kernel.db.read(pictures.known, sorted(picture for _, picture in old.values()))
-            for key, (_, picture_id) in old.items():
-                if prefix == INCOMING or picture_id not in known:
+            old = {key: found for key in keys if (found := named(key)) is not None and created_at(found) < before}
+            needed = await self._kernel.db.read(known, sorted(old.values()))
+            for key, row_id in old.items():
+                if row_id not in needed:
                     count += await self._kernel.files.remove(key)
         return count
 
@@ -83,6 +93,11 @@ class Erasing:
         while keys := await self._kernel.files.list(prefix, after, PAGE):
             yield keys
             after = keys[-1]
+
+
+def _nothing(conn: Connection, row_ids: Sequence[int]) -> set[int]:
+    """What was never taken in stands for nothing."""
+    return set()
 
 
 def _forget_picture(conn: Connection, user_id: int, picture_id: int) -> bool:

@@ -1,11 +1,11 @@
 """Queries and moves of tasks. Moves are compare-and-set; the count of changed rows decides who won."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, select, update
+from sqlalchemy import Connection, Row, and_, func, or_, select, update
 
 from hutong.apps.emoji.generation.tables import Stage, TaskStatus, emoji_task_events, emoji_tasks
 from hutong.kit.paging import Page, PageRequest
@@ -133,6 +133,12 @@ def record(
 def remove(conn: Connection, task: TaskRow) -> bool:
     """Delete a task that is still in the stage that `task` shows."""
     return conn.execute(emoji_tasks.delete().where(_id == task.id, emoji_tasks.c.stage == task.stage)).rowcount == 1
+
+
+def with_videos(conn: Connection, task_ids: Sequence[int]) -> set[int]:
+    """Which of these tasks have a finished video, or may have one soon, whoever's they are: for the house's own use."""
+    keeps = or_(emoji_tasks.c.result_key.is_not(None), emoji_tasks.c.stage != Stage.ENDED)
+    return set(conn.execute(select(_id).where(_id.in_(task_ids), keeps)).scalars())
 
 
 def uses_picture(conn: Connection, user_id: int, picture_id: int) -> bool:

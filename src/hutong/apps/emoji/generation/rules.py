@@ -1,13 +1,16 @@
 """Pure decisions about tasks: queue, ETA, what a failure means to the user."""
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from hutong.apps.emoji.generation.tables import Stage
 from hutong.kernel.gateway import Refusal
+from hutong.kit.ids import parse_id
 
-RESULTS = "results"
+RESULTS = "results/"
+_RESULT = re.compile(r"results/\d{1,19}/(\d{1,19})\.mp4")
 MESSAGES: Mapping[str, str] = {
     "picture": "The picture could not be used; try another one. Your points are back.",
     "violation": "The picture was refused by content moderation. Your points are back.",
@@ -19,7 +22,13 @@ MESSAGES: Mapping[str, str] = {
 
 def result_key(user_id: int, task_id: int) -> str:
     """Where a finished video lies."""
-    return f"{RESULTS}/{user_id}/{task_id}.mp4"
+    return f"{RESULTS}{user_id}/{task_id}.mp4"
+
+
+def task_of(key: str) -> int | None:
+    """The id of the task whose finished video lies at `key`; None for a key of anything else."""
+    hit = _RESULT.fullmatch(key)
+    return parse_id(hit[1]) if hit else None
 
 
 def eta_seconds(ahead: int, running: int, lanes: int, usual: float) -> int:

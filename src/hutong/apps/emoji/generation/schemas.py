@@ -11,7 +11,9 @@ class CreateTask(StrictModel):
     """What to make."""
 
     image_url: str = Field(min_length=1, max_length=4096, description="As returned by POST /emoji/upload.")
-    driven_id: str = Field(min_length=1, max_length=64, description="A template of GET /config.")
+    driven_id: str = Field(
+        min_length=1, max_length=64, description="A template of GET /config.", examples=["mengwa_kaixin"]
+    )
 
 
 class CreatedView(BaseModel):

@@ -285,7 +285,8 @@ class Pipeline:
         key = rules.result_key(task.user_id, task.id)
         await self._kernel.files.put(key, video, "video/mp4")
         failpoint("emoji.store.saved")
-        await self._kernel.db.write(self._stored, task.id, key)
+        if not await self._kernel.db.write(self._stored, task.id, key):
+            await self._kernel.files.remove(key)
         failpoint("emoji.store.completed")
         return None
 
@@ -306,10 +307,14 @@ class Pipeline:
         _log.warning("the video could not be fetched yet", task=task.id, error=error.message)
         return Again(min(60.0, max(self._poll_seconds, waited / 4)))
 
-    def _stored(self, conn: Connection, task_id: int, key: str) -> None:
+    def _stored(self, conn: Connection, task_id: int, key: str) -> bool:
+        """Complete the task. False when the video is nobody's any more: it failed or was removed while this was slow."""
         task = repository.find(conn, task_id)
         if task is not None and task.stage is Stage.STORING:
-            endings.complete(conn, task, key, self._kernel.clock.now(), self._kernel.ids)
+            if endings.complete(conn, task, key, self._kernel.clock.now(), self._kernel.ids):
+                return True
+            task = repository.find(conn, task_id)
+        return task is not None and task.result_key == key
 
     # -- giving up --------------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 from hutong import __version__
+from hutong.apps.emoji.contract.responses import failures
 from hutong.apps.emoji.envelope import JSON
 from hutong.kernel.http.strict import StrictRoute
 from hutong.kit.clock import iso_z
@@ -30,7 +31,10 @@ class HealthView(BaseModel):
 
 
 @router.get(
-    "/health", response_model=HealthView, responses={503: {"model": HealthView}}, summary="Health of every part"
+    "/health",
+    response_model=HealthView,
+    responses=failures() | {503: {"model": HealthView, "description": "A required part is down."}},
+    summary="Health of every part",
 )
 async def health(request: Request) -> Response:
     """Pings every dependency; 503 when a required one is down."""

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 
+from hutong.apps.emoji.contract.responses import SIGNED_IN, WITH_BODY, failures
 from hutong.apps.emoji.deps import App, Caller, Emoji, limit_user
 from hutong.apps.emoji.envelope import Envelope, ok
 from hutong.apps.emoji.pictures.repository import Picture
@@ -17,11 +18,13 @@ from hutong.apps.emoji.pictures.schemas import (
     UploadFormView,
 )
 from hutong.kernel.files.errors import ImageTooLarge, NotAnImage
-from hutong.kernel.http.strict import BodyMalformed, StrictRoute
+from hutong.kernel.http.forms import read_form
+from hutong.kernel.http.strict import BodyMalformed, StrictRoute, is_json, parse_json
 from hutong.kit.clock import iso_z
 
 router = APIRouter(prefix="/api/v1/emoji", tags=["emoji"], route_class=StrictRoute)
 FIELDS = ("image", "file")
+MISSING = "Send the picture as multipart/form-data in a field called image."
 _UPLOAD_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -30,10 +33,17 @@ _UPLOAD_BODY: dict[str, Any] = {
                 "schema": {
                     "type": "object",
                     "required": ["image"],
-                    "properties": {"image": {"type": "string", "format": "binary"}},
+                    "additionalProperties": False,
+                    "properties": {
+                        "image": {
+                            "type": "string",
+                            "format": "binary",
+                            "description": "JPEG, PNG, BMP or WebP, to 10 MiB, sides of 400 to 7000 pixels; or `file`.",
+                        }
+                    },
                 }
             },
-            "application/json": {"schema": {"$ref": "#/components/schemas/DirectUpload"}},
+            "application/json": {"schema": DirectUpload.model_json_schema()},
         },
     }
 }
@@ -42,6 +52,7 @@ _UPLOAD_BODY: dict[str, Any] = {
 @router.post(
     "/upload",
     response_model=Envelope[UploadedView] | Envelope[UploadFormView],
+    responses=failures(*SIGNED_IN, *WITH_BODY),
     openapi_extra=_UPLOAD_BODY,
     summary="Upload a picture, or get a form to upload it directly",
 )
@@ -51,7 +62,7 @@ async def upload(request: Request, emoji: App, caller: Caller) -> Response:
     With JSON `{"mode":"direct","content_type":…,"size":…}` the answer is a form to upload straight to the storage.
     """
     await limit_user(emoji, "upload", emoji.settings.upload_per_minute, caller)
-    if request.headers.get("content-type", "").startswith("application/json"):
+    if is_json(request):
         return _form(emoji, caller, await _direct(request))
     data = await _file(request, emoji.kernel.images.rules.max_bytes)
     return ok(_view(emoji, await emoji.pictures.take_in(caller, data)))
@@ -59,22 +70,26 @@ async def upload(request: Request, emoji: App, caller: Caller) -> Response:
 
 async def _direct(request: Request) -> DirectUpload:
     try:
-        return DirectUpload.model_validate(await request.json())
+        return DirectUpload.model_validate(parse_json(await request.body()))
     except ValidationError as error:
-        fields = [{"field": ".".join(map(str, item["loc"])), "problem": item["msg"]} for item in error.errors()]
+        fields = [
+            {"field": ".".join(map(str, item["loc"])) or "body", "problem": item["msg"]} for item in error.errors()
+        ]
         raise BodyMalformed(f"{fields[0]['field']}: {fields[0]['problem']}", details={"fields": fields}) from error
 
 
 async def _file(request: Request, largest: int) -> bytes:
     """The bytes of the uploaded file; it is spooled to disk while it arrives."""
-    async with request.form(max_files=1, max_fields=4) as form:
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        raise NotAnImage(MISSING, details={"reason": "missing"})
+    async with read_form(request, max_files=1, max_fields=4) as form:
         for name in FIELDS:
             part = form.get(name)
             if isinstance(part, UploadFile):
                 if (part.size or 0) > largest:
                     raise ImageTooLarge(details={"largest_bytes": largest})
                 return await part.read()
-    raise NotAnImage("Send the picture as multipart/form-data in a field called image.", details={"reason": "missing"})
+    raise NotAnImage(MISSING, details={"reason": "missing"})
 
 
 def _view(emoji: Emoji, picture: Picture) -> UploadedView:
@@ -100,7 +115,12 @@ def _form(emoji: Emoji, caller: int, wish: DirectUpload) -> Response:
     return ok(view)
 
 
-@router.post("/detect", response_model=Envelope[DetectedView], summary="Look for the one face in a picture; free")
+@router.post(
+    "/detect",
+    response_model=Envelope[DetectedView],
+    responses=failures(*SIGNED_IN, *WITH_BODY, 502001),
+    summary="Look for the one face in a picture; free",
+)
 async def detect(body: DetectRequest, emoji: App, caller: Caller) -> Response:
     """`passed` false with a `reason` when the picture cannot be used; costs no points."""
     await limit_user(emoji, "detect", emoji.settings.detect_per_minute, caller)

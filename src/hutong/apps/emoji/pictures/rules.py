@@ -20,17 +20,16 @@ def stored_key(user_id: int, picture_id: int) -> str:
     return f"{UPLOADS}{user_id}/{picture_id}.jpg"
 
 
-def owner_and_picture(key: str) -> tuple[int, int] | None:
-    """The ids of user and picture that `key` names; None for a key of anything else."""
+def named_picture(key: str) -> int | None:
+    """The id of the picture that `key` names, whoever's it is; None for a key of anything else."""
     hit = _KEY.fullmatch(key)
-    user_id, picture_id = (parse_id(hit[1]), parse_id(hit[2])) if hit else (None, None)
-    return None if user_id is None or picture_id is None else (user_id, picture_id)
+    return parse_id(hit[2]) if hit else None
 
 
 def picture_of(key: str, user_id: int) -> int | None:
     """The id of the picture that `key` names, if it is this user's."""
-    found = owner_and_picture(key)
-    return found[1] if found is not None and found[0] == user_id else None
+    hit = _KEY.fullmatch(key)
+    return parse_id(hit[2]) if hit and parse_id(hit[1]) == user_id else None
 
 
 def is_incoming(key: str) -> bool:

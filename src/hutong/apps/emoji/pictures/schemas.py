@@ -13,9 +13,9 @@ ContentType = Literal["image/jpeg", "image/png", "image/bmp", "image/webp"]
 class DirectUpload(StrictModel):
     """Ask for a form to upload straight to the storage."""
 
-    mode: Literal["direct"]
-    content_type: ContentType
-    size: int = Field(ge=1, description="Bytes of the file.")
+    mode: Literal["direct"] = Field(description="The only one that is asked for in JSON.")
+    content_type: ContentType = Field(description="Of the file.")
+    size: int = Field(ge=1, description="Bytes of the file, at most 10 MiB.", examples=[123_456])
 
 
 class UploadedView(BaseModel):

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Response
 
+from hutong.apps.emoji.contract.responses import SIGNED_IN, failures
 from hutong.apps.emoji.deps import App, Caller, Paging
 from hutong.apps.emoji.envelope import JSON, Envelope, ok
 from hutong.apps.emoji.points.rules import view
@@ -12,14 +13,24 @@ from hutong.kernel.http.strict import StrictRoute
 router = APIRouter(prefix="/api/v1/points", tags=["points"], route_class=StrictRoute)
 
 
-@router.get("/balance", response_model=Envelope[Balance], summary="The caller's points")
+@router.get(
+    "/balance",
+    response_model=Envelope[Balance],
+    responses=failures(*SIGNED_IN),
+    summary="The caller's points",
+)
 async def read_balance(emoji: App, caller: Caller) -> Response:
     """The balance, read from its row (never from a cache)."""
     balance = await emoji.kernel.wallet.balance(caller)
     return Response(b'{"code":0,"message":"success","data":{"balance":%d}}' % balance, media_type=JSON)
 
 
-@router.get("/transactions", response_model=Envelope[TransactionPage], summary="The caller's ledger")
+@router.get(
+    "/transactions",
+    response_model=Envelope[TransactionPage],
+    responses=failures(*SIGNED_IN),
+    summary="The caller's ledger",
+)
 async def list_transactions(emoji: App, caller: Caller, paging: Paging) -> Response:
     """What was granted, taken and given back, newest first."""
     page = (await emoji.kernel.db.read(list_entries, caller, paging)).map(view)

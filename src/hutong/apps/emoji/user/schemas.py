@@ -30,4 +30,8 @@ class ProfileView(BaseModel):
 class ProfileChange(StrictModel):
     """What a user may change."""
 
-    nickname: Annotated[str, Field(max_length=64), AfterValidator(_nickname)]
+    nickname: Annotated[
+        str,
+        Field(min_length=1, max_length=64, description="1 to 64 printable characters; trimmed.", examples=["Lin"]),
+        AfterValidator(_nickname),
+    ]

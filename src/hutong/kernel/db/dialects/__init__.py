@@ -1,4 +1,4 @@
-"""What differs between SQLite and PostgreSQL: one module each, the same small set of verbs.
+"""What differs between SQLite, PostgreSQL and MariaDB: one module each, the same small set of verbs.
 
 Only `kernel.db` may call it; `sqlalchemy.dialects` may be imported nowhere else.
 Its page is docs/kernel/db.md.
@@ -6,7 +6,7 @@ Its page is docs/kernel/db.md.
 
 from importlib import import_module
 
-from sqlalchemy import Connection, Dialect
+from sqlalchemy import Connection, DateTime, Dialect
 
 from hutong.kernel.db.dialects.support import DialectSupport
 
@@ -20,3 +20,8 @@ def support(source: Connection | Dialect) -> DialectSupport:
     if found is None:
         found = _loaded[name] = import_module(f"{__name__}.{name}").SUPPORT
     return found
+
+
+def moment(dialect: Dialect) -> DateTime:
+    """The type of a moment; for SQLAlchemy's own dialect, which only prints statements, a plain one."""
+    return DateTime() if dialect.name == "default" else support(dialect).moment

@@ -93,7 +93,7 @@ class SqliteDatabase(Database):
         readers: number of reader threads.
     """
 
-    capabilities = Capabilities(row_locks=False, update_returning=True, writable_cte=False)
+    capabilities = Capabilities(row_locks=False, update_returning=True, one_trip_writes=False)
 
     def __init__(self, url: URL, readers: int = 4) -> None:
         if url.database:
@@ -176,8 +176,8 @@ def _wrapped(call: Callable[..., sqlite3.Cursor], sql: str, *args: Any) -> sqlit
         raise DBAPIError.instance(sql, None, error, sqlite3.Error) from error
 
 
-def run_exclusively(url: URL, unit: Callable[[Connection], T]) -> T:
-    """Run `unit` in one transaction on a connection of its own, schema changes included (for migrations)."""
+def run_alone(url: URL, unit: Callable[[Connection], T]) -> T:
+    """Run `unit` in one transaction that no other call shares, schema changes included (for migrations)."""
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = sqlite_engine(url)
@@ -187,3 +187,7 @@ def run_exclusively(url: URL, unit: Callable[[Connection], T]) -> T:
             return unit(conn)
     finally:
         engine.dispose()
+
+
+migrate = run_alone
+"""Changes of the schema are part of the transaction here: they happen as a whole or not at all."""

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, Update, update
+from sqlalchemy import ColumnElement, Connection, DateTime, Row, Select, Table, Update, update
 from sqlalchemy.sql.schema import Column
 
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ class DialectSupport(ABC):
     """One database's way to say the named statements."""
 
     now_sql: str
+    moment = DateTime()
+    """The type of a moment with microseconds; its `timezone` says whether the driver wants it aware."""
 
     @abstractmethod
     def now_plus_sql(self, seconds: str) -> str:

@@ -1,0 +1,284 @@
+"""Every route of this installation, walked as everybody who might come: default-deny, and nothing that nobody knows of.
+
+The routes are those of the apps' documents and of the routers themselves, so one that is not described is found, too.
+Source: reference/reliability.md §4.2 (A1 to A4, T1 to T3, T14, W2, W4, S5).
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+import jwt
+import pytest
+from fastapi import APIRouter
+from starlette.routing import Mount, Route
+
+from hutong.host.api_page import add_api_page
+from hutong.host.asgi import OWN_PAGES
+from hutong.kernel.files import DiskStorage, files_app
+from hutong.kernel.settings import RealmKeys
+from support.stand import Phone, Reply, Stand, photo
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+PUBLIC: Mapping[tuple[str, str], str] = {
+    ("POST", "/emoji/api/v1/auth/login"): "Whoever signs in has no token yet; limited by address.",
+    ("GET", "/emoji/api/v1/config"): "A client needs it before it signs in; the same for everybody.",
+    ("GET", "/emoji/health"): "The contract says so; names parts, up or down, and no more.",
+    ("GET", "/emoji/assets/*"): "Pictures of the templates, part of the package.",
+    ("GET", "/emoji/openapi.json"): "The description of the API; not in production.",
+    ("GET", "/emoji/docs"): "The description to read and try out; not in production.",
+    ("GET", "/emoji/docs/start.js"): "Its script; not in production.",
+    ("GET", "/emoji/docs/assets/*"): "Swagger UI; not in production.",
+    ("GET", "/files/{key:path}"): "The signature in the link is the permission.",
+    ("POST", "/files/upload"): "The signature in the form is the permission.",
+    ("GET", "/"): "Links to the rest.",
+    ("GET", "/livez"): "For whoever restarts processes; tells nothing.",
+    ("GET", "/readyz"): "For load balancers; names parts, up or down, and no more.",
+    ("GET", "/metrics"): "For Prometheus; counts and times only. A proxy in front must not pass it on.",
+}
+SECURED = ("x-content-type-options", "cache-control")
+PROBES = (
+    *("/.git/config", "/.env", "/server-status", "/debug", "/actuator/env", "/backup.zip", "/config.yaml", "/admin"),
+    *("/emoji/admin", "/emoji/metrics", "/emoji/livez", "/emoji/.env", "/emoji/api/v1", "/emoji/api/v2/config"),
+    *("/metrics/x", "/livez/x", "/data/hutong.db", "/sandbox", "/sandbox/alipay/", "/emoji/files/x", "/secrets/files"),
+    *("/emoji/api/v1/config/", "/emoji/API/v1/config", "/emoji/api/v1/user/1", "/emoji/api/v1/emoji/task"),
+)
+
+
+class Way(NamedTuple):
+    """A method and the path of a route, as its router spells it."""
+
+    method: str
+    path: str
+
+
+def ways(routes: Iterable[Any], prefix: str) -> Iterator[Way]:
+    """All that a router answers, included routers and mounted folders as well."""
+    for route in routes:
+        if isinstance(included := getattr(route, "original_router", None), APIRouter):
+            yield from ways(included.routes, prefix)
+        elif isinstance(route, Mount):
+            yield Way("GET", f"{prefix}{route.path}/*")
+        elif isinstance(route, Route):
+            yield from (Way(method, prefix + route.path) for method in sorted((route.methods or {"GET"}) - {"HEAD"}))
+
+
+def known(stand: Stand) -> set[Way]:
+    """Every way into this installation but the sandboxes."""
+    found = {Way("GET", "/"), *(Way("GET", page) for page in OWN_PAGES)}
+    for spec in stand.host.specs:
+        app = spec.create_app(stand.host.kernel)
+        add_api_page(app)
+        found.update(ways(app.routes, f"/{spec.name}"))
+    disk = stand.host.kernel.files
+    assert isinstance(disk, DiskStorage)
+    return found.union(ways(files_app(disk).routes, "/files"))
+
+
+def closed(stand: Stand) -> list[Way]:
+    return sorted(way for way in known(stand) if way not in PUBLIC)
+
+
+def filled(path: str, thing: str = "1") -> str:
+    """The path with something in its places."""
+    return path.replace("{task_id}", thing).replace("{key:path}", "uploads/1/2.jpg").replace("*", "nothing.css")
+
+
+async def ask(stand: Stand, way: Way, token: str | None = None, thing: str = "1", **headers: str) -> Reply:
+    """One request without a body."""
+    sent = {**headers, **({"Authorization": f"Bearer {token}"} if token else {})}
+    url = stand.base + filled(way.path, thing)
+    async with stand.client.request(way.method, url, headers=sent, allow_redirects=False) as answer:
+        content = await answer.read()
+        shown = json.loads(content) if "json" in answer.headers.get("Content-Type", "") else content
+        return Reply(answer.status, answer.headers, shown)
+
+
+def forged(stand: Stand, user_id: str) -> dict[str, tuple[str, int]]:
+    """Tokens that are none of ours, with the code that each gets."""
+    key = stand.settings.realm_keys("emoji", RealmKeys())[0]
+    secret = key.secret.get_secret_value()
+    now = datetime.now(UTC)  # noqa: TID251 - a client has its own clock
+    claims: dict[str, Any] = {
+        "sub": user_id,
+        "iat": int(now.timestamp()),
+        "exp": int((now + timedelta(days=1)).timestamp()),
+    }
+    good, head = {**claims, "type": "access"}, {"kid": key.kid}
+    past = {**good, "iat": claims["iat"] - 900_000, "exp": claims["iat"] - 800_000}
+    foreign = stand.settings.realm_keys("storefront", RealmKeys())[0].secret.get_secret_value()
+    return {
+        "garbage": ("x.y.z", 401002),
+        "expired": (jwt.encode(past, secret, "HS256", head), 401001),
+        "another realm's": (jwt.encode(good, foreign, "HS256", head), 401002),
+        "unsigned": (jwt.encode(good, "", "none", head), 401002),
+        "unknown kid": (jwt.encode(good, secret, "HS256", {"kid": "other"}), 401002),
+        "another algorithm": (jwt.encode(good, secret * 2, "HS512", head), 401002),
+        "for renewal": (jwt.encode({**claims, "type": "refresh"}, secret, "HS256", head), 401002),
+        "without an end": (jwt.encode({"sub": user_id, "iat": 1, "type": "access"}, secret, "HS256", head), 401002),
+    }
+
+
+async def test_the_routers_answer_what_is_described_and_what_is_listed_here(stand: Stand) -> None:
+    """No forgotten route, no listed one that is gone, a reason for each public one."""
+    described = set()
+    for spec in stand.host.specs:
+        paths = spec.create_app(stand.host.kernel).openapi()["paths"]
+        described |= {Way(method.upper(), f"/{spec.name}{path}") for path, item in paths.items() for method in item}
+    found = known(stand)
+
+    assert described <= found
+    assert found - described <= set(PUBLIC)
+    assert set(PUBLIC) <= found
+    assert all(len(reason) > 15 for reason in PUBLIC.values())
+    assert len(closed(stand)) >= 11
+
+
+async def test_nobody_gets_in_anywhere_else(stand: Stand) -> None:
+    """Without a token, with one in the wrong place, with somebody's name in a header: 401003 on every route."""
+    phone = await stand.phone()
+    attempts: list[dict[str, str]] = [
+        {},
+        {"X-User-Id": phone.user["id"], "X-WeChat-OpenID": phone.user["id"], "X-Forwarded-For": "127.0.0.1"},
+        {"Cookie": f"access_token={phone.token}"},
+        {"X-Access-Token": phone.token},
+        {"Authorization": "Bearer"},
+        {"Authorization": f"Basic {phone.token}"},
+        {"Authorization": phone.token},
+    ]
+    for headers in attempts:
+        answers = {way: (await ask(stand, way, **headers)) for way in closed(stand)}
+        assert {way: (reply.status, reply.code) for way, reply in answers.items()} == dict.fromkeys(
+            closed(stand), (401, 401003)
+        )
+        assert all(reply.headers["WWW-Authenticate"].startswith("Bearer") for reply in answers.values())
+
+
+async def test_a_token_in_the_address_is_none(stand: Stand) -> None:
+    phone = await stand.phone()
+    for way in closed(stand):
+        path = Way(way.method, f"{way.path}?access_token={phone.token}&token={phone.token}")
+        assert (await ask(stand, path)).status in {400, 401}
+
+
+async def test_a_forged_token_opens_nothing(stand: Stand) -> None:
+    phone = await stand.phone()
+    for name, (text, code) in forged(stand, phone.user["id"]).items():
+        answers = {way: (await ask(stand, way, text)).code for way in closed(stand)}
+        assert answers == dict.fromkeys(closed(stand), code), name
+    assert await phone.balance() == 100
+
+
+async def test_strangers_learn_nothing_from_a_broken_body(stand: Stand) -> None:
+    """Who calls is asked before what is wrong with the body is told."""
+    phone = Phone(stand.client, stand.base)
+    for path in ("/emoji/create", "/emoji/detect", "/emoji/upload"):
+        for body in (b"{", b'{"a":1,"a":2}', b'{"x":NaN}', b"[]", b""):
+            reply = await phone.call("POST", path, data=body, headers={"Content-Type": "application/json"})
+            assert (reply.status, reply.code) == (401, 401003)
+
+
+async def test_other_peoples_things_do_not_exist(stand: Stand) -> None:
+    """On every route with an id, another user is told what they are told about an id that never was; nothing changes."""
+    owner, stranger = await stand.phone(), await stand.phone()
+    stand.vision.gate.clear()
+    task_id = (await owner.create(await owner.uploaded())).data["task_id"]
+    with_id = [way for way in closed(stand) if "{" in way.path]
+    for way in with_id:
+        theirs, nobodys = (
+            await ask(stand, way, stranger.token, task_id),
+            await ask(stand, way, stranger.token, "250348760216502272"),
+        )
+        assert (theirs.status, theirs.body) == (nobodys.status, nobodys.body)
+        assert (theirs.status, theirs.code) == (404, 404001)
+    stand.vision.gate.set()
+
+    assert len(with_id) == 2
+    assert (await owner.ended(task_id))["status"] == "completed"
+    assert await stranger.entries() == [("reward", 100)]
+    assert (await stranger.call("GET", "/emoji/history")).data["total"] == 0
+
+
+async def test_a_user_is_let_in_everywhere(stand: Stand) -> None:
+    """And a request that lacks everything is at most wrong, never a server error."""
+    phone = await stand.phone()
+    answers = {way: (await ask(stand, way, phone.token)).status for way in sorted(known(stand))}
+
+    assert {way: status for way, status in answers.items() if way not in PUBLIC and status not in {200, 400, 404}} == {}
+    assert {way: status for way, status in answers.items() if status >= 500 or status == 401} == {}
+
+
+async def test_every_path_names_the_methods_that_it_takes(stand: Stand) -> None:
+    """405 with the complete `Allow` for all others; a method in a header is no method."""
+    taken: dict[str, set[str]] = {}
+    for way in known(stand):
+        taken.setdefault(filled(way.path), set()).add(way.method)
+    taken["/files/upload"].add("GET")  # a link like any other, to an object of that name
+    phone = await stand.phone()
+    for path, methods in taken.items():
+        for method in (*METHODS, "OPTIONS", "TRACE"):
+            if method not in methods:
+                reply = await ask(stand, Way(method, path), phone.token, **{"X-HTTP-Method-Override": min(methods)})
+                allowed = {name.strip() for name in reply.headers.get("Allow", "").split(",")} - {"HEAD"}
+                assert (reply.status, allowed) == (405, methods), (method, path)
+                assert "Access-Control-Allow-Origin" not in reply.headers or path.startswith("/files")
+
+
+async def test_what_is_often_looked_for_is_not_there(stand: Stand) -> None:
+    """404 for anonymous callers and users alike, and never a redirect."""
+    phone = await stand.phone()
+    anonymous = {path: await ask(stand, Way("GET", path)) for path in PROBES}
+    user = {path: await ask(stand, Way("GET", path), phone.token) for path in PROBES}
+
+    assert {reply.status for reply in (*anonymous.values(), *user.values())} == {404}
+    assert not any("Location" in reply.headers for reply in anonymous.values())
+
+
+async def test_every_answer_carries_the_security_headers(stand: Stand) -> None:
+    """Pages, data, errors, files, and what no app answers."""
+    for way in [*sorted(known(stand)), Way("GET", "/nowhere"), Way("GET", "/emoji/nowhere"), Way("POST", "/livez")]:
+        reply = await ask(stand, way)
+        assert [name for name in SECURED if name not in reply.headers] == [], way
+        assert reply.headers["X-Content-Type-Options"] == "nosniff"
+        assert reply.headers["X-Frame-Options"] == "DENY" and reply.headers["Referrer-Policy"] == "no-referrer", way
+        assert "Server" not in reply.headers
+
+
+@pytest.mark.parametrize(
+    "origin", ["null", "https://evil.example", "https://app.example.com.evil.example", "https://evilapp.example.com"]
+)
+async def test_no_foreign_page_may_call(stand_up: Any, origin: str) -> None:
+    """One listed origin is allowed, exactly; no other is, in a preflight or in a call."""
+    stand: Stand = await stand_up(http={"cors_origins": ["https://app.example.com"]})
+    asked = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+    preflight = await ask(stand, Way("OPTIONS", "/emoji/api/v1/emoji/create"), **asked)
+    call = await ask(stand, Way("GET", "/emoji/api/v1/config"), Origin=origin)
+    ours = await ask(
+        stand, Way("OPTIONS", "/emoji/api/v1/emoji/create"), **{**asked, "Origin": "https://app.example.com"}
+    )
+
+    assert not any(name.lower().startswith("access-control") for reply in (preflight, call) for name in reply.headers)
+    assert (ours.status, ours.headers["Access-Control-Allow-Origin"]) == (204, "https://app.example.com")
+    assert "Access-Control-Allow-Credentials" not in ours.headers
+
+
+async def test_no_socket_opens(stand: Stand) -> None:
+    """An upgrade to WebSocket on a route that has none is answered as the request that it is."""
+    upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
+    reply = await ask(stand, Way("GET", "/emoji/api/v1/points/balance"), **upgrade, **{"Sec-WebSocket-Key": "x" * 22})
+
+    assert (reply.status, reply.code) == (401, 401003)
+
+
+async def test_a_picture_stays_its_owners(stand: Stand) -> None:
+    """A link is a capability to look, never to use: neither detect nor create takes another user's."""
+    owner, stranger = await stand.phone(), await stand.phone()
+    image_url = await owner.uploaded(photo(shade=90))
+    detect = await stranger.call("POST", "/emoji/detect", json={"image_url": image_url})
+    create = await stranger.create(image_url)
+
+    assert (detect.code, create.code) == (400001, 400001)
+    assert (await owner.call("POST", "/emoji/detect", json={"image_url": image_url})).data["passed"]
