@@ -53,6 +53,23 @@ async def test_a_paid_answer_waits_for_the_database(tmp_path: Path) -> None:
     assert len(remote) == 1
 
 
+async def test_a_stored_video_is_kept_though_its_link_died(tmp_path: Path) -> None:
+    """The worker dies after storing it, and the vendor's link dies too: the task completes, and nothing is refunded."""
+    async with fleet_on(tmp_path, "sqlite", "embedded") as fleet, calling_at(fleet) as phone:
+        fleet.installation.arm("emoji.store.saved")
+        created = await phone.create(await phone.uploaded())
+        await until(lambda: killed(fleet, "emoji.store.saved"))
+        [remote] = await fleet.vendor.tasks()
+        await fleet.vendor.press("expire-link", task_id=remote.id)
+        task = await phone.ended(created.data["task_id"])
+
+    assert task["status"] == "completed"
+
+
+async def killed(fleet: Fleet, failpoint: str) -> bool:
+    return not fleet.installation.is_armed(failpoint)
+
+
 @asynccontextmanager
 async def calling_at(fleet: Fleet) -> AsyncIterator[Phone]:
     async with http_client(30) as client:

@@ -22,6 +22,7 @@ from hutong.apps.emoji.settings import EmojiSettings
 from hutong.kernel.assembly import Kernel, Work
 from hutong.kernel.credits import release
 from hutong.kernel.credits.expiry import ExpiredHold
+from hutong.kernel.files.errors import ObjectMissing
 from hutong.kernel.gateway import (
     AnswerLost,
     Busy,
@@ -277,18 +278,27 @@ class Pipeline:
         task = await self._task(job)
         if task is None or task.stage is not Stage.STORING:
             return None
-        try:
-            video = await self._kernel.gateway.videos.fetch(task.video_url)
-        except ProviderFailed as error:
-            return await self._fetch_failed(task, error)
-        failpoint("emoji.store.downloaded")
         key = rules.result_key(task.user_id, task.id)
-        await self._kernel.files.put(key, video, "video/mp4")
+        if not await self._is_stored(key):  # else a worker died after storing it; the link may be dead by now
+            try:
+                video = await self._kernel.gateway.videos.fetch(task.video_url)
+            except ProviderFailed as error:
+                return await self._fetch_failed(task, error)
+            failpoint("emoji.store.downloaded")
+            await self._kernel.files.put(key, video, "video/mp4")
         failpoint("emoji.store.saved")
         if not await self._kernel.db.write(self._stored, task.id, key):
             await self._kernel.files.remove(key)
         failpoint("emoji.store.completed")
         return None
+
+    async def _is_stored(self, key: str) -> bool:
+        """Whether the video lies there already; objects are whole or not there."""
+        try:
+            await self._kernel.files.head(key)
+        except ObjectMissing:
+            return False
+        return True
 
     async def _fetch_failed(self, task: TaskRow, error: ProviderFailed) -> Again | None:
         """A dead link is given a few more tries, anything else the link's whole life."""

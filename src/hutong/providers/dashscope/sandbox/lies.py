@@ -95,3 +95,5 @@ class CutShort(Response):
         transport = transport_of(receive)
         if transport is not None:
             transport.close()
+        while (await receive())["type"] != "http.disconnect":
+            pass
