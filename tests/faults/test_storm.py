@@ -17,7 +17,8 @@ from support.http import http_client
 from support.stand import Phone, until
 
 FAULTS = 20
-PLACES = [("sqlite", "embedded"), pytest.param("postgresql", "redis", marks=pytest.mark.server)]
+SERVERS = [("postgresql", "redis"), ("mariadb", "cluster")]
+PLACES = [("sqlite", "embedded"), *(pytest.param(*pair, marks=pytest.mark.server) for pair in SERVERS)]
 pytestmark = pytest.mark.slow
 
 
