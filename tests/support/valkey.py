@@ -76,6 +76,7 @@ class Redis(Server):
             words += ["--cluster-enabled", "yes", "--cluster-port", str(self.bus_port)]
             # Also how long an introduction may take before it is forgotten; a busy machine needs the time.
             words += ["--cluster-node-timeout", str(self.node_timeout_ms)]
+            words += ["--repl-diskless-sync-delay", "0"]  # a second replica to share the transfer never comes
         return [self._binary, *words]
 
     def _is_ready(self) -> bool:
