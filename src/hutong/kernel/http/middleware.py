@@ -5,6 +5,7 @@ One class does the per-request book-keeping, because each further layer costs. S
 """
 
 import asyncio
+import contextlib
 import re
 import secrets
 import time
@@ -30,6 +31,8 @@ SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
 )
 PRIVATE = (b"cache-control", b"no-store")
+QUIET_SECONDS = 0.5
+"""A refused body that stands still for so long is not waited for."""
 _access = logger("http.access")
 _log = logger("http.edge")
 ErrorRenderer = Callable[[HutongError, Scope], tuple[int, list[tuple[bytes, bytes]], bytes]]
@@ -108,6 +111,8 @@ class Edge:
             if state.get("body_too_large") and not answered:
                 raise BodyTooLarge(details={"largest_bytes": limit})  # noqa: TRY301 - one place renders errors
         except HutongError as error:
+            if isinstance(error, BodyTooLarge):
+                await _let_in(scope, receive, self._limit_of(scope), self._body_pause)
             await self._refuse(error, scope, stamped, answered=answered)
         except Exception:
             _log.exception("request failed", path=scope["path"])
@@ -191,6 +196,24 @@ def _check_length(scope: Scope, limit: int) -> None:
     for name, value in scope["headers"]:
         if name == b"content-length" and value.isdigit() and int(value) > limit:
             raise BodyTooLarge(details={"largest_bytes": limit})
+
+
+async def _let_in(scope: Scope, receive: Receive, most: int, pause: float) -> None:
+    """Take in and drop what still arrives of a refused body: at most `most` bytes, for `pause` seconds, while it flows.
+
+    A server that answers and closes while the client is still sending makes TCP reset the connection, and the client, or
+    the proxy before it, often loses the answer to that. Source: RFC 9112 §9.6.
+    """
+    if any(name == b"expect" for name, _ in scope["headers"]):
+        return  # the client waits to be told whether to send at all
+    end = time.monotonic() + pause
+    with contextlib.suppress(TimeoutError, HutongError):
+        while most > 0 and time.monotonic() < end:
+            async with asyncio.timeout(QUIET_SECONDS):
+                message = await receive()
+            most -= len(message.get("body", b""))
+            if message["type"] != "http.request" or not message.get("more_body", False):
+                return
 
 
 def _capped(receive: Receive, limit: int, pause: float, state: dict[str, Any]) -> Receive:

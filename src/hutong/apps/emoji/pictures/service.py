@@ -1,6 +1,7 @@
 """Use cases of pictures: take one in, give a form for a direct upload, have one looked at."""
 
 from dataclasses import replace
+from datetime import datetime
 
 from hutong.apps.emoji.pictures import repository, rules
 from hutong.apps.emoji.pictures.errors import PICTURE_GONE, PictureNotYours, refused
@@ -117,11 +118,9 @@ class Pictures:
             return picture
         same_content = (picture.user_id, picture.sha256)
         verdict = await self._detecting.do(same_content, lambda: self._verdict(picture))
-        now = self._kernel.clock.now()
-        await self._kernel.db.write(repository.set_verdict, picture, verdict, now)
         return replace(
             picture,
-            checked_at=now,
+            checked_at=await self._remember(picture, verdict),
             refusal=verdict.refusal,
             vendor_code=verdict.vendor_code or None,
             face_bbox=verdict.face_bbox,
@@ -129,12 +128,19 @@ class Pictures:
         )
 
     async def _verdict(self, picture: Picture) -> FaceVerdict:
+        """A verdict on this content: the one that is written down, or the provider's, which is written down at once."""
         twin = await self._kernel.db.read(repository.find_checked_twin, picture.user_id, picture.sha256)
         if twin is not None:
             return FaceVerdict(twin.face_bbox, twin.ext_bbox, twin.refusal, twin.vendor_code or "")
         verdict = await self._kernel.gateway.faces.detect(self.vendor_link(picture.object_key))
         failpoint("emoji.detect.answered")
+        await self._remember(picture, verdict)  # before anybody else may ask
         return verdict
+
+    async def _remember(self, picture: Picture, verdict: FaceVerdict) -> datetime:
+        now = self._kernel.clock.now()
+        await self._kernel.db.write(repository.set_verdict, picture, verdict, now)
+        return now
 
     async def accept(self, picture: Picture) -> Picture:
         """As `inspect`, for work that needs a face.
