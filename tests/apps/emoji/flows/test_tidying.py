@@ -5,8 +5,6 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-import aiohttp
-
 from hutong.apps.emoji.app import create_app, create_work
 from hutong.apps.emoji.generation.erasing import TIDY, Erasing
 from hutong.apps.emoji.generation.repository import find
@@ -17,21 +15,7 @@ from hutong.kernel.files import Storage
 from hutong.kernel.identity import Identity, User
 from hutong.kernel.jobs import Job
 from hutong.kit.clock import ManualClock
-from support.stand import Phone, Stand, photo, until
-
-
-async def direct(stand: Stand, phone: Phone, shade: int) -> str:
-    """Upload straight to the storage; the image_url that stands for the picture."""
-    content = photo(shade=shade)
-    wish = {"mode": "direct", "content_type": "image/png", "size": len(content)}
-    form = (await phone.call("POST", "/emoji/upload", json=wish)).data
-    fields = aiohttp.FormData()
-    for name, value in form["fields"].items():
-        fields.add_field(name, value)
-    fields.add_field(form["file_field"], content, filename="x.png", content_type="image/png")
-    async with stand.client.post(form["upload_url"], data=fields) as answer:
-        assert answer.status == 204
-    return str(form["image_url"])
+from support.stand import Stand, photo, until
 
 
 async def tidied(stand: Stand, days: float) -> list[str]:
@@ -48,7 +32,7 @@ async def test_the_nightly_job_removes_what_nobody_uses(stand: Stand) -> None:
     used = await phone.uploaded(photo(shade=1))
     task = await phone.ended((await phone.create(used)).data["task_id"])
     unused = await phone.uploaded(photo(shade=2))
-    await direct(stand, phone, 3)
+    await phone.uploaded_directly(photo(shade=3))
     nobody = (
         f"{phone.user['id']}/{int(task['task_id']) + 1}"  # a process died before it wrote the row, or woke up too late
     )
