@@ -210,6 +210,45 @@ async def test_a_lock_that_is_held_too_long_is_tried_for_again(tables: Database,
     await impatient.close()
 
 
+@pytest.mark.server
+@pytest.mark.parametrize("database_url", ["postgresql", "mariadb"], indirect=True)
+async def test_the_limit_is_each_statements_not_the_units(impatient: Database) -> None:
+    def unit(conn: Connection) -> str:
+        for _ in range(3):
+            NAP.run(conn, nap=1.3)
+        return "done"
+
+    assert await impatient.write(unit) == "done"
+    await impatient.close()
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("database_url", ["postgresql", "mariadb"], indirect=True)
+async def test_who_waited_for_a_lock_sees_what_was_written_meanwhile(tables: Database) -> None:
+    """Also after a first look: what is chosen under a lock must not be chosen by an older picture."""
+    await tables.write(lambda conn: conn.execute(purses.insert().values(**new(1))))
+    held, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def hold(conn: Connection) -> None:
+        add_within(conn, purses.c.amount, purses.c.id == 1, 1)
+        loop.call_soon(held.set)
+        NAP.run(conn, nap=0.5)
+        conn.execute(purses.insert().values(**new(2)))
+
+    def look_lock_look(conn: Connection) -> list[int]:
+        rows = select(func.count()).select_from(purses)
+        before = conn.execute(rows).scalar_one()
+        add_within(conn, purses.c.amount, purses.c.id == 1, 1)
+        return [before, conn.execute(rows).scalar_one()]
+
+    holder = asyncio.create_task(tables.write(hold))
+    await held.wait()
+    seen = await tables.write(look_lock_look)
+    await holder
+
+    assert seen == [1, 2]
+
+
 async def test_an_error_of_the_statement_is_not_taken_for_an_absent_server(tables: Database) -> None:
     with pytest.raises(DBAPIError):
         await tables.write(lambda conn: conn.execute(text("SELECT nothing FROM nowhere")))
