@@ -19,7 +19,7 @@ SHAPES = {
     "the bell": r"\{hutong:jobs\}:bell",
 }
 """As docs/kernel/store.md lists them."""
-COMMANDS = {"EVALSHA", "EVAL", "GET", "SET", "DEL", "XADD", "XACK", "XDEL", "XGROUP", "XREADGROUP", "XAUTOCLAIM"}
+COMMANDS = {"EVALSHA", "EVAL", "GET", "SET", "XADD", "XACK", "XDEL", "XGROUP", "XREADGROUP", "XAUTOCLAIM"}
 WITHOUT_KEYS = {"CLUSTER"}
 
 
