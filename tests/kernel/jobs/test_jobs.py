@@ -154,7 +154,7 @@ async def test_no_more_jobs_run_than_there_are_slots(shop: Shop) -> None:
 async def test_a_lost_workers_job_is_taken_over_and_its_late_result_refused(shop: Shop) -> None:
     """A worker that was paused past its lease cannot finish what another one has taken over (fencing)."""
     job_id = await shop.db.write(shop.jobs.enqueue, "t", {})
-    (stale,) = await shop.db.write(claims.claim, claims.due(["t"], CLOCK.now(), 1), "paused", 0.0)
+    (stale,) = await shop.db.write(claims.claim, claims.due(["t"], 1), "paused", 0.0)
     seen: list[Job] = []
     release = asyncio.Event()
 
@@ -198,7 +198,7 @@ async def test_a_job_that_kills_its_workers_is_given_up(shop: Shop) -> None:
     await shop.db.write(shop.jobs.enqueue, "t", {})
     task = Task("t", _never, Retry(attempts=2))
     for _ in range(2):
-        assert len(await shop.db.write(claims.claim, claims.due(["t"], CLOCK.now(), 1), "dead", 0.0)) == 1
+        assert len(await shop.db.write(claims.claim, claims.due(["t"], 1), "dead", 0.0)) == 1
         await until(lambda: _recovered(shop, task))
 
     assert await shop.left() == (0, 1)
@@ -261,7 +261,7 @@ async def test_a_stopping_worker_gives_back_what_it_cannot_finish(shop: Shop) ->
     await started.wait()
     worker.stop()
     await running
-    (again,) = await shop.db.write(claims.claim, claims.due(["t"], CLOCK.now(), 1), "next", 10.0)
+    (again,) = await shop.db.write(claims.claim, claims.due(["t"], 1), "next", 10.0)
 
     assert again.attempt == 1
 

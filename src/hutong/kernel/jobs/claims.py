@@ -1,4 +1,4 @@
-"""The worker's transactions: claiming, renewing, finishing, giving up. Leases use the database's clock.
+"""The worker's transactions: claiming, renewing, finishing, giving up. Leases and what is due go by the database's clock.
 
 Every write after a claim carries the fencing token; zero rows changed means that the job was lost to somebody else.
 """
@@ -35,14 +35,15 @@ def claim(conn: Connection, query: Select[Any], worker: str, lease: float) -> li
     return [_job(row, row.attempt + 1, row.token + 1) for row in rows]
 
 
-def by_ids(ids: Sequence[int], tasks: Iterable[str], now: datetime) -> Select[Any]:
+def by_ids(ids: Sequence[int], tasks: Iterable[str]) -> Select[Any]:
     """The jobs of `tasks` that rang, if they are still waiting and due."""
-    return _waiting.where(jobs.c.id.in_(ids), jobs.c.task.in_(list(tasks)), jobs.c.run_at <= now)
+    return _waiting.where(jobs.c.id.in_(ids), jobs.c.task.in_(list(tasks)), jobs.c.run_at <= utc_now())
 
 
-def due(tasks: Iterable[str], now: datetime, limit: int) -> Select[Any]:
+def due(tasks: Iterable[str], limit: int) -> Select[Any]:
     """The jobs of `tasks` that have been due for longest; others are left to a worker that knows them."""
-    return _waiting.where(jobs.c.task.in_(list(tasks)), jobs.c.run_at <= now).order_by(jobs.c.run_at).limit(limit)
+    known = _waiting.where(jobs.c.task.in_(list(tasks)), jobs.c.run_at <= utc_now())
+    return known.order_by(jobs.c.run_at).limit(limit)
 
 
 def renew(conn: Connection, held: Iterable[Job], worker: str, lease: float) -> set[int]:
@@ -52,22 +53,22 @@ def renew(conn: Connection, held: Iterable[Job], worker: str, lease: float) -> s
     return set(conn.execute(select(jobs.c.id).where(mine)).scalars())
 
 
-def finish(conn: Connection, done: Sequence[Job], again: Sequence[tuple[Job, datetime]]) -> None:
-    """Delete finished jobs; queue those again that asked for it, or that were asked for while they ran."""
+def finish(conn: Connection, done: Sequence[Job], again: Sequence[tuple[Job, float]]) -> None:
+    """Delete finished jobs; queue those again that asked for it (in so many seconds), or were asked for while they ran."""
     if done and conn.execute(jobs.delete().where(_same(done), jobs.c.requested == 0)).rowcount != len(done):
         conn.execute(update(jobs).where(_same(done)).values(**_requeued(jobs.c.created_at), attempt=0))
-    for job, run_at in again:
-        conn.execute(update(jobs).where(_same([job])).values(**_requeued(run_at), attempt=0))
+    for job, seconds in again:
+        conn.execute(update(jobs).where(_same([job])).values(**_requeued(now_plus(round(seconds, 3))), attempt=0))
 
 
-def release(conn: Connection, held: Sequence[Job], now: datetime) -> None:
+def release(conn: Connection, held: Sequence[Job]) -> None:
     """Give back jobs that were not finished (a worker that stops), without counting the attempt."""
-    conn.execute(update(jobs).where(_same(held)).values(**_requeued(now), attempt=jobs.c.attempt - 1))
+    conn.execute(update(jobs).where(_same(held)).values(**_requeued(utc_now()), attempt=jobs.c.attempt - 1))
 
 
-def retry(conn: Connection, job: Job, error: str, run_at: datetime) -> bool:
-    """Queue a failed job again. Returns whether it was still ours."""
-    values = _requeued(run_at) | {"last_error": shorten(error, 2000)}
+def retry(conn: Connection, job: Job, error: str, seconds: float) -> bool:
+    """Queue a failed job again, in so many seconds. Returns whether it was still ours."""
+    values = _requeued(now_plus(round(seconds, 3))) | {"last_error": shorten(error, 2000)}
     return conn.execute(update(jobs).where(_same([job])).values(**values)).rowcount == 1
 
 
@@ -97,7 +98,7 @@ def recover(conn: Connection, tasks: Mapping[str, Task], now: datetime, limit: i
         if task is not None and job.attempt >= task.retry.attempts:
             buried += bury(conn, job, LOST, task, now)
         else:
-            conn.execute(update(jobs).where(_same([job])).values(**_requeued(now), last_error=LOST))
+            conn.execute(update(jobs).where(_same([job])).values(**_requeued(utc_now()), last_error=LOST))
             requeued += 1
     return requeued, buried
 

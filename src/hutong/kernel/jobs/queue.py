@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import case, func, select
 from sqlalchemy.engine import Connection
 
-from hutong.kernel.db import after_commit, insert_if_absent, upsert
+from hutong.kernel.db import after_commit, insert_if_absent, now_plus, upsert, utc_now
 from hutong.kernel.jobs.bell import Bell
 from hutong.kernel.jobs.tables import JobState, dead_jobs, jobs
 from hutong.kernel.observability.failpoints import failpoint
@@ -30,7 +30,7 @@ class Jobs:
             conn: the business transaction.
             task: name of a registered task.
             args: JSON-ready; ids, not values that may change meanwhile.
-            run_at: not before this moment; at once when left out.
+            run_at: not before this moment of this process's clock, which is kept by the database's; at once when left out.
 
         Returns:
             The job's id.
@@ -59,7 +59,7 @@ class Jobs:
             "task": task,
             "args": dict(args),
             "state": JobState.QUEUED,
-            "run_at": run_at or now,
+            "run_at": utc_now() if run_at is None else now_plus(round((run_at - now).total_seconds(), 3)),
             "attempt": 0,
             "token": 0,
             "requested": 0,

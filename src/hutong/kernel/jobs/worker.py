@@ -11,7 +11,6 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -146,11 +145,11 @@ class Worker:
         await self._bell.acknowledge(entries)
 
     def _rung(self, ids: Sequence[int], room: int) -> Select[Any]:
-        return claims.by_ids(ids[:room], self._tasks, self._clock.now())
+        return claims.by_ids(ids[:room], self._tasks)
 
     async def _gather(self) -> None:
         """Take what is due but did not ring: at once while more is due than there is room for, sooner while anything is."""
-        taken = await self._take(lambda room: claims.due(self._tasks, self._clock.now(), room))
+        taken = await self._take(lambda room: claims.due(self._tasks, room))
         if taken.count < taken.room:
             await asyncio.sleep(self._settings.sweep_seconds / (BUSY_FACTOR if taken.count else 1))
 
@@ -248,17 +247,16 @@ class Worker:
     async def _failed(self, running: Running, error: Exception) -> None:
         job, task = running.job, running.task
         reason = f"{type(error).__name__}: {error}"
-        now = self._clock.now()
         if job.attempt >= task.retry.attempts:
             _log.error("job given up", task=job.task, job=job.id, attempts=job.attempt, error=reason, exc_info=error)
             metrics.jobs_finished.labels(job.task, "dead").inc()
-            write = self._db.write(claims.bury, job, reason, task, now)
+            write = self._db.write(claims.bury, job, reason, task, self._clock.now())
         else:
             asked = min(getattr(error, "retry_after", None) or 0.0, task.retry.longest)
             wait = max(task.retry.wait(job.attempt), asked)
             _log.warning("job failed; it runs again", task=job.task, job=job.id, error=reason, seconds=round(wait, 2))
             metrics.jobs_finished.labels(job.task, "retry").inc()
-            write = self._db.write(claims.retry, job, reason, now + timedelta(seconds=wait))
+            write = self._db.write(claims.retry, job, reason, wait)
         try:
             await write
         finally:
@@ -277,10 +275,8 @@ class Worker:
         batch, self._outcomes = self._outcomes, Outcomes()
         if not batch:
             return
-        now = self._clock.now()
-        again = [(job, now + timedelta(seconds=seconds)) for job, seconds in batch.again]
         try:
-            await self._db.write(claims.finish, batch.done, again)
+            await self._db.write(claims.finish, batch.done, batch.again)
         except BaseException:
             self._outcomes.done.extend(batch.done)
             self._outcomes.again.extend(batch.again)
@@ -314,7 +310,7 @@ class Worker:
         _, unfinished = await asyncio.wait(runs, timeout=self._settings.drain_seconds)
         if unfinished:
             await end(*unfinished)
-            await self._db.write(claims.release, [runs[run] for run in unfinished], self._clock.now())
+            await self._db.write(claims.release, [runs[run] for run in unfinished])
 
     async def _write_rest(self) -> None:
         """Write the outcomes that the loop did not come to."""
