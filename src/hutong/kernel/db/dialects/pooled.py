@@ -51,7 +51,7 @@ class Driver(ABC, Generic[C]):
         """Await database work; what is not there to talk to becomes `DatabaseUnavailable`."""
         try:
             return await work
-        except (OSError, PoolTimeout) as error:
+        except (OSError, EOFError, PoolTimeout) as error:
             raise DatabaseUnavailable(retry_after=1) from error
         except self.absent as error:
             raise DatabaseUnavailable(retry_after=1) from error
