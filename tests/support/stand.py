@@ -3,7 +3,6 @@
 import asyncio
 import io
 import json
-import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -19,7 +18,7 @@ from hutong.host.sandboxes import Sandboxes
 from hutong.host.settings import Settings, load_settings
 from hutong.host.wiring import Host
 from hutong.providers.dashscope.sandbox.ports import Box, Inspection
-from support.http import Client, http_client, listening
+from support.http import Client, free_listener, http_client, listening
 
 DEADLINE = 60.0
 NO_FACE, TWO_FACES, VIOLATION, FACE = 401, 402, 403, 500
@@ -188,7 +187,7 @@ class Stand:
 @asynccontextmanager
 async def standing(settings: Mapping[str, Any], *, worker: bool = True) -> AsyncIterator[Stand]:
     """Start a Hutong; stop it, and check every promise about its data, at the end."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with free_listener() as listener:
         base = f"http://127.0.0.1:{listener.getsockname()[1]}"
         made = load_settings(**{"env": "test", "public_url": base, **FAST, **settings})
         host, vision = Host(made), WidthVision()
