@@ -191,7 +191,7 @@ class Worker:
         if time.monotonic() - self._idle_since < STALE_ENTRY_SECONDS:
             return
         self._idle_since = time.monotonic()
-        due, oldest, dead = await self._db.read(claims.backlog, self._clock.now())
+        due, oldest, dead = await self._db.read(claims.backlog)
         metrics.jobs_waiting.set(due)
         metrics.jobs_oldest_seconds.set(oldest)
         metrics.jobs_dead.set(dead)
