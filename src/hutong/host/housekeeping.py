@@ -13,6 +13,8 @@ from hutong.kernel.observability.logs import logger
 
 EXPIRE, VERIFY, FORGET = "kernel.credits.expire_holds", "kernel.ledger.verify", "kernel.http.forget_keys"
 KEYS_LIVE = timedelta(days=7)
+LASTING = Retry(attempts=20, first=1.0, longest=60.0)
+"""A database that is away for some minutes, or workers that keep dying, are no reason for a dead letter."""
 _log = logger("host.housekeeping")
 
 
@@ -41,9 +43,9 @@ def kernel_work(kernel: Kernel, everything: Callable[[], Work]) -> Work:
 
     return Work(
         tasks=(
-            Task(EXPIRE, expire, Retry(attempts=3)),
-            Task(VERIFY, verify, Retry(attempts=3), timeout=600.0),
-            Task(FORGET, forget, Retry(attempts=3)),
+            Task(EXPIRE, expire, LASTING),
+            Task(VERIFY, verify, LASTING, timeout=600.0),
+            Task(FORGET, forget, LASTING),
         ),
         schedules=(Schedule(EXPIRE, every=30.0), Schedule(VERIFY, every=900.0), Schedule(FORGET, cron="17 3 * * *")),
         invariants=INVARIANTS,

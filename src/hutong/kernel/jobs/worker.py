@@ -259,6 +259,8 @@ class Worker:
             write = self._db.write(claims.retry, job, reason, wait)
         try:
             await write
+        except HutongError as away:
+            _log.warning("a failure was not written down; the lease will end", job=job.id, error=away.message)
         finally:
             self._let_go(job)
 
