@@ -111,6 +111,32 @@ class DatabaseSettings(Section):
     statement_seconds: float = Field(10.0, gt=0, description="Seconds after which a statement is cancelled.")
 
 
+class SealingSettings(Section):
+    """Encryption of what must not lie in clear in the database."""
+
+    keys: list[SecretStr] = Field(
+        default_factory=list,
+        description='Secrets that seal, ["old", "new"]: the last seals, all open; 32 random characters each; none: HUTONG_SECRET.',
+    )
+
+    @field_validator("keys")
+    @classmethod
+    def _strong(cls, value: list[SecretStr]) -> list[SecretStr]:
+        return [check_secret(secret) for secret in value]
+
+
+class MailSettings(Section):
+    """What mails say of their sender, and how many leave."""
+
+    product: str = Field("Hutong", min_length=1, max_length=60, description="Name of the product in mails.")
+    support: str = Field(
+        "", max_length=254, description="Address that mails name for questions; empty: they name none."
+    )
+    per_minute: int = Field(
+        120, ge=1, le=60_000, description="Mails a minute of the whole installation; what is beyond waits for its turn."
+    )
+
+
 class RealmKeys(Section):
     """Signing keys of one realm (a user population)."""
 
@@ -150,7 +176,9 @@ class KernelSettings(BaseSettings):
         "http://127.0.0.1:8000", description="URL under which clients and vendors reach this installation."
     )
     secret: SecretStr | None = Field(
-        None, description="Signs file links; at least 32 random characters; required in production."
+        None,
+        description="Signs file links, and seals unless `sealing` has keys; at least 32 random characters; required in "
+        "production.",
     )
     log: LogSettings = LogSettings()
     http: HttpSettings = HttpSettings()
@@ -158,6 +186,8 @@ class KernelSettings(BaseSettings):
     jobs: JobsSettings = JobsSettings()
     database: DatabaseSettings = DatabaseSettings()
     files: FilesSettings = FilesSettings()
+    sealing: SealingSettings = SealingSettings()
+    mail: MailSettings = MailSettings()
 
     @classmethod
     def settings_customise_sources(
@@ -206,6 +236,11 @@ class KernelSettings(BaseSettings):
     def file_secret(self) -> SecretStr:
         """The key that signs file links: as set, or (outside production) this data folder's own."""
         return self.secret or kept_secret(self.folder / "secrets", "files")
+
+    @property
+    def sealing_keys(self) -> tuple[SecretStr, ...]:
+        """The secrets that seal, oldest first: as set, or the installation's one secret."""
+        return tuple(self.sealing.keys) or (self.secret or kept_secret(self.folder / "secrets", "sealing"),)
 
     def realm_keys(self, realm: str, configured: RealmKeys) -> tuple[SigningKey, ...]:
         """The signing keys of `realm`.
