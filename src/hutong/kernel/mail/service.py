@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from hutong.kernel.http.languages import Language
 from hutong.kernel.jobs import Again, Job, Jobs, Retry, Task
-from hutong.kernel.mail.catalogue import TEMPLATES
+from hutong.kernel.mail.catalogue import PURPOSES, TEMPLATES
 from hutong.kernel.mail.errors import MailAddressRefused, MailOutdated
 from hutong.kernel.mail.pace import Pace
 from hutong.kernel.mail.ports import Mailer, MailRefused, MailUnavailable, Message
@@ -86,6 +86,8 @@ class Mail:
         """
         if TEMPLATES.get(template) != frozenset(values):
             raise ValueError(f"there is no mail {template!r} with the values {sorted(values)}")
+        if values.get("purpose", PURPOSES[0]) not in PURPOSES:
+            raise ValueError(f"a code cannot be for {values['purpose']!r}; there are: {', '.join(PURPOSES)}")
         if len(to) > LONGEST_ADDRESS or _ADDRESS.fullmatch(to) is None or clean_value(to) != to:
             raise MailAddressRefused
         cleaned = {name: clean_value(value) for name, value in values.items()}
