@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from hutong.kit.clock import Clock, SystemClock
@@ -71,7 +71,7 @@ def _told(mail: inbox.Mail) -> dict[str, Any]:
         "to": mail.recipient,
         "subject": mail.subject,
         "message_id": mail.message_id,
-        "copy": mail.copy,
+        "copy": mail.nth,
         "code": mail.code,
         "text": read(mail.source).text,
     }
@@ -94,12 +94,8 @@ def create_sandbox(
         finally:
             await sandbox.close()
 
-    async def home(request: Request) -> Response:
-        return RedirectResponse(f"{settings.public_url}/", 307)
-
     routes = [
         Route("/", sandbox.pages.show),
-        Route("", home),
         Route("/messages.json", sandbox.messages),
         Route("/messages/{number:int}", sandbox.pages.mail),
         Route("/messages/{number:int}/html", sandbox.pages.html),

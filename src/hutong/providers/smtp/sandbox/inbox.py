@@ -13,12 +13,12 @@ KEPT_OFFERS = 200
 TOTALS = ("taken", "refused", "put off", "dropped")
 _LISTED = """SELECT id, at_ms, sender, recipient, subject, message_id, code, source, (
     SELECT count(*) FROM mails m WHERE m.message_id = mails.message_id AND m.recipient = mails.recipient AND m.id <= mails.id
-) AS copy FROM mails"""
+) AS nth FROM mails"""
 
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A mail that was taken. `copy` counts the mails to this recipient with this message id, from 1."""
+    """A mail that was taken. `nth` counts the mails to this recipient with this message id, from 1."""
 
     id: int
     at_ms: int
@@ -28,7 +28,7 @@ class Mail:
     message_id: str
     code: str | None
     source: bytes
-    copy: int
+    nth: int
 
 
 @dataclass(frozen=True, slots=True)
