@@ -12,8 +12,8 @@ from hutong.kernel.db import Database
 from hutong.kernel.files import ImageIntake, Storage
 from hutong.kernel.gateway import Gateway
 from hutong.kernel.http.addresses import ClientAddress
+from hutong.kernel.http.answers import ErrorRenderer
 from hutong.kernel.http.limits import Limiter
-from hutong.kernel.http.middleware import ErrorRenderer
 from hutong.kernel.identity.epochs import Epochs
 from hutong.kernel.jobs import Jobs, Schedule, Task
 from hutong.kernel.observability.health import HealthRegistry
@@ -82,7 +82,7 @@ class AppSpec:
         name: of the app, its realm and its mount.
         create_app, create_work: make it from a kernel.
         documents: its live documents, made anew at each call.
-        render: turns an error into the app's own body, for what fails before the app is reached.
+        renderer: makes what turns an error into the app's own body, for what fails before the app is reached.
         larger_bodies: path suffixes whose bodies may be larger than usual, in bytes.
     """
 
@@ -90,5 +90,5 @@ class AppSpec:
     create_app: Callable[[Kernel], FastAPI]
     create_work: Callable[[Kernel], Work]
     documents: Callable[[], list[Document[Any]]]
-    render: ErrorRenderer
+    renderer: Callable[[Kernel], ErrorRenderer]
     larger_bodies: Mapping[str, int] = field(default_factory=dict)

@@ -29,6 +29,7 @@ from hutong.apps.emoji.user.service import Profiles
 from hutong.kernel.assembly import AppSpec, Kernel, Work, joined
 from hutong.kernel.credits import EntryKind, create_account, grant
 from hutong.kernel.credits.ledger import Move
+from hutong.kernel.http.answers import install
 from hutong.kernel.identity import Identity, RealmPolicy, TokenRealm, User
 
 REALM = "emoji"
@@ -51,7 +52,7 @@ def create_app(kernel: Kernel) -> FastAPI:
     )
     describe(app)
     app.state.emoji = _parts(kernel)
-    envelope.install(app)
+    install(app, envelope.render)
     for feature in ROUTERS:
         app.include_router(feature.router)
     with as_file(files("hutong.apps.emoji") / "assets") as folder:
@@ -118,6 +119,6 @@ SPEC = AppSpec(
     create_app=create_app,
     create_work=create_work,
     documents=documents,
-    render=envelope.render,
+    renderer=lambda _kernel: envelope.render,
     larger_bodies={"/api/v1/emoji/upload": 10 * 1024 * 1024 + UPLOAD_OVERHEAD},
 )

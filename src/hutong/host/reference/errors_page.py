@@ -16,7 +16,6 @@ Expected failures are typed and have a stable dotted code, which appears in logs
 An app turns them into the bodies of its own contract; a class without a row of its own takes its parent's.
 Some messages carry details in place of the text below.
 """
-ROUTER = {envelope.PATH_UNKNOWN: "unknown path", envelope.METHOD_UNKNOWN: "a method that the path does not take"}
 
 
 def list_errors() -> list[type[HutongError]]:
@@ -61,7 +60,7 @@ def _emoji_codes(errors: list[type[HutongError]]) -> str:
         for number, classes in groupby(by_number, _number)
     }
     rows = (
-        (str(number), str(number // 1000), causes.get(number) or ROUTER[number], text)
+        (str(number), str(number // 1000), causes[number], text)
         for number, text in sorted(envelope.CHINESE.items())
     )
     return md.table(("code", "status", "from", "message in Chinese"), rows)

@@ -5,7 +5,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from hutong.apps.emoji.envelope import JSON
+from hutong.kernel.http.answers import JSON
 
 HEADERS: dict[str, Any] = {
     "X-Request-ID": {
