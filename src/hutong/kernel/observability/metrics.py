@@ -31,6 +31,9 @@ provider_blocked = Counter(
 points_moved = Counter("hutong_credits_moved_total", "Credits by kind of ledger entry.", ["kind"])
 invariants_broken = Gauge("hutong_invariants_broken", "Rows that break an invariant.", ["invariant"])
 config_rejected = Counter("hutong_config_rejected_total", "Live documents refused.", ["document"])
+passwords_refused = Counter(
+    "hutong_passwords_refused_total", "Passwords not hashed because too many were waiting already."
+)
 store_failures = Counter("hutong_store_failures_total", "Store calls that failed.", ["call"])
 
 

@@ -5,6 +5,7 @@ Its page is docs/kernel/settings.md, the list of all settings is docs/reference/
 """
 
 from hutong.kernel.settings.kernel import (
+    AuthSettings,
     FilesSettings,
     HttpSettings,
     JobsSettings,
@@ -18,6 +19,7 @@ from hutong.kernel.settings.kernel import (
 from hutong.kernel.settings.secrets import SigningKey, secret_bytes
 
 __all__ = [
+    "AuthSettings",
     "FilesSettings",
     "HttpSettings",
     "JobsSettings",
