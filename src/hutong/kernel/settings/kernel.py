@@ -148,6 +148,32 @@ class AuthSettings(Section):
     )
 
 
+class SealingSettings(Section):
+    """Encryption of what must not lie in clear in the database."""
+
+    keys: list[SecretStr] = Field(
+        default_factory=list,
+        description='Secrets that seal, ["old", "new"]: the last seals, all open; 32 random characters each; none: HUTONG_SECRET.',
+    )
+
+    @field_validator("keys")
+    @classmethod
+    def _strong(cls, value: list[SecretStr]) -> list[SecretStr]:
+        return [check_secret(secret) for secret in value]
+
+
+class MailSettings(Section):
+    """What mails say of their sender, and how many leave."""
+
+    product: str = Field("Hutong", min_length=1, max_length=60, description="Name of the product in mails.")
+    support: str = Field(
+        "", max_length=254, description="Address that mails name for questions; empty: they name none."
+    )
+    per_minute: int = Field(
+        120, ge=1, le=60_000, description="Mails a minute of the whole installation; what is beyond waits for its turn."
+    )
+
+
 class RealmKeys(Section):
     """Signing keys of one realm (a user population)."""
 
@@ -187,7 +213,9 @@ class KernelSettings(BaseSettings):
         "http://127.0.0.1:8000", description="URL under which clients and vendors reach this installation."
     )
     secret: SecretStr | None = Field(
-        None, description="Signs file links; at least 32 random characters; required in production."
+        None,
+        description="Signs file links, and seals unless `sealing` has keys; at least 32 random characters; required in "
+        "production.",
     )
     log: LogSettings = LogSettings()
     http: HttpSettings = HttpSettings()
@@ -196,6 +224,8 @@ class KernelSettings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     files: FilesSettings = FilesSettings()
     auth: AuthSettings = AuthSettings()
+    sealing: SealingSettings = SealingSettings()
+    mail: MailSettings = MailSettings()
 
     @classmethod
     def settings_customise_sources(
@@ -249,6 +279,9 @@ class KernelSettings(BaseSettings):
     def identity_secret(self) -> SecretStr:
         """The secret behind digests of mail codes: as set, or (outside production) this data folder's own."""
         return self.secret or kept_secret(self.folder / "secrets", "identity")
+    def sealing_keys(self) -> tuple[SecretStr, ...]:
+        """The secrets that seal, oldest first: as set, or the installation's one secret."""
+        return tuple(self.sealing.keys) or (self.secret or kept_secret(self.folder / "secrets", "sealing"),)
 
     def realm_keys(self, realm: str, configured: RealmKeys) -> tuple[SigningKey, ...]:
         """The signing keys of `realm`.
