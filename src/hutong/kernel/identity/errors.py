@@ -30,6 +30,36 @@ class TokenExpired(Unauthenticated):
     code = "identity.token_expired"
 
 
+class TokenRevoked(Unauthenticated):
+    """This session has ended; sign in again."""
+
+    code = "identity.token_revoked"
+
+
+class TokenWrongKind(TokenInvalid):
+    """This token is for something else: calls take the access token, renewal the refresh token."""
+
+    code = "identity.token_wrong_kind"
+
+
+class RefreshReused(TokenRevoked):
+    """This refresh token was used before, so its session has ended; sign in again."""
+
+    code = "identity.refresh_reused"
+
+
+class RefreshBusy(TooManyRequests):
+    """This refresh token is being used elsewhere; try again after the time in Retry-After."""
+
+    code = "identity.refresh_busy"
+
+
+class SessionUnknown(NotFound):
+    """There is no such session."""
+
+    code = "identity.session_unknown"
+
+
 class UserUnknown(NotFound):
     """There is no such user."""
 
