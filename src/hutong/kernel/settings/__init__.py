@@ -5,26 +5,32 @@ Its page is docs/kernel/settings.md, the list of all settings is docs/reference/
 """
 
 from hutong.kernel.settings.kernel import (
+    AuthSettings,
     FilesSettings,
     HttpSettings,
     JobsSettings,
     KernelSettings,
     LimitsSettings,
     LogSettings,
+    MailSettings,
     RealmKeys,
+    SealingSettings,
     Section,
     SettingsRefused,
 )
 from hutong.kernel.settings.secrets import SigningKey, secret_bytes
 
 __all__ = [
+    "AuthSettings",
     "FilesSettings",
     "HttpSettings",
     "JobsSettings",
     "KernelSettings",
     "LimitsSettings",
     "LogSettings",
+    "MailSettings",
     "RealmKeys",
+    "SealingSettings",
     "Section",
     "SettingsRefused",
     "SigningKey",
