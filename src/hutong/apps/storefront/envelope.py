@@ -153,9 +153,7 @@ def message_of(error: HutongError, code: Code, language: Language) -> str:
 def _facts(error: HutongError, code: Code, language: Language) -> dict[str, Any] | None:
     """What a client may need beside the code: the fields, the reason, the time to wait."""
     if problems := problems_of(error):
-        return {
-            "errors": [{"field": one.path, "code": one.kind, "msg": text_of(one, language)} for one in problems]
-        }
+        return {"errors": [{"field": one.path, "code": one.kind, "msg": text_of(one, language)} for one in problems]}
     if code.name == "INVALID_REQUEST":
         return {"reason": error.message}
     facts = dict(error.details or {})

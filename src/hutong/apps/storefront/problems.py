@@ -14,10 +14,16 @@ TEXTS: Mapping[str, Mapping[Language, str]] = {
     ANY: {"en": "it is not valid", "zh-CN": "格式不正确"},
     "missing": {"en": "it is missing", "zh-CN": "缺少该字段"},
     "extra_forbidden": {"en": "there is no such field", "zh-CN": "没有这个字段"},
-    "query_unknown": {"en": "this path takes each of these at most once: {names}", "zh-CN": "此地址只接受以下参数，且各至多一次：{names}"},
+    "query_unknown": {
+        "en": "this path takes each of these at most once: {names}",
+        "zh-CN": "此地址只接受以下参数，且各至多一次：{names}",
+    },
     "query_refused": {"en": "this path takes no query", "zh-CN": "此地址不接受查询参数"},
     "string_type": {"en": "it must be a string", "zh-CN": "必须是字符串"},
-    "string_too_short": {"en": "it must have at least {min_length} characters", "zh-CN": "至少需要 {min_length} 个字符"},
+    "string_too_short": {
+        "en": "it must have at least {min_length} characters",
+        "zh-CN": "至少需要 {min_length} 个字符",
+    },
     "string_too_long": {"en": "it must have at most {max_length} characters", "zh-CN": "最多 {max_length} 个字符"},
     "string_pattern_mismatch": {"en": "it does not have the right form", "zh-CN": "格式不正确"},
     "int_type": {"en": "it must be a whole number", "zh-CN": "必须是整数"},

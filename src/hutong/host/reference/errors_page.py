@@ -60,8 +60,7 @@ def _emoji_codes(errors: list[type[HutongError]]) -> str:
         for number, classes in groupby(by_number, _number)
     }
     rows = (
-        (str(number), str(number // 1000), causes[number], text)
-        for number, text in sorted(envelope.CHINESE.items())
+        (str(number), str(number // 1000), causes[number], text) for number, text in sorted(envelope.CHINESE.items())
     )
     return md.table(("code", "status", "from", "message in Chinese"), rows)
 
