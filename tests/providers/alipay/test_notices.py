@@ -48,9 +48,9 @@ def read(body: bytes, *, now: datetime = NOW, theirs: tuple[str, ...] = (THEIRS,
     return notices.read_notice(body, account(theirs=theirs), now)
 
 
-def refused(body: bytes, because: str | None = None, **more: datetime) -> None:
+def refused(body: bytes, because: str | None = None, now: datetime = NOW) -> None:
     with pytest.raises(NoticeRefused, match=because):
-        read(body, **more)
+        read(body, now=now)
 
 
 def changed(**fields: str) -> bytes:

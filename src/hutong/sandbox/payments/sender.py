@@ -149,4 +149,4 @@ def _is_something_due(conn: sqlite3.Connection, now_ms: int) -> bool:
 def _report(conn: sqlite3.Connection, notice: Notice, now_ms: int) -> Report:
     trade = book.get(conn, notice.order_no, now_ms)
     refund = book.find_refund(conn, notice.refund_no) if notice.refund_no else None
-    return Report(notice, trade, refund)
+    return Report(notice, trade, refund, book.refunded(conn, notice.order_no))

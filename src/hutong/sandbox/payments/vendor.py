@@ -43,11 +43,15 @@ class Vendor:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a notice is about. `refund` is there if and only if the notice reports one."""
+    """What a notice is about. `refund` is there if and only if the notice reports one.
+
+    `refunded` is what has gone back of the trade so far, in all.
+    """
 
     notice: Notice
     trade: Trade
     refund: Refund | None = None
+    refunded: int = 0
 
 
 @dataclass(frozen=True, slots=True)
