@@ -6,6 +6,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from hutong.apps.emoji.app import SPEC as EMOJI
+from hutong.host.channels import open_channels
 from hutong.host.housekeeping import kernel_work
 from hutong.host.settings import Settings
 from hutong.host.storages import open_storage
@@ -75,6 +76,7 @@ class Host:
             files=files,
             images=ImageIntake(),
             gateway=_gateway(settings, self.outbound, db, clock),
+            channels=open_channels(settings, self.outbound, clock),
             health=_health(settings, db, store, files),
             documents=documents,
             mounted_at=mounted_at,

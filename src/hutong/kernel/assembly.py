@@ -18,6 +18,7 @@ from hutong.kernel.identity.epochs import Epochs
 from hutong.kernel.jobs import Jobs, Schedule, Task
 from hutong.kernel.observability.health import HealthRegistry
 from hutong.kernel.observability.invariants import Invariant
+from hutong.kernel.orders.ports import PaymentChannel
 from hutong.kernel.settings import KernelSettings, Section
 from hutong.kernel.store import Store
 from hutong.kit.clock import Clock
@@ -43,6 +44,7 @@ class Kernel:
     files: Storage
     images: ImageIntake
     gateway: Gateway
+    channels: Mapping[str, PaymentChannel]
     health: HealthRegistry
     documents: Mapping[str, Document[Any]]
     mounted_at: Mapping[str, str]
