@@ -6,6 +6,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from hutong.apps.emoji.app import SPEC as EMOJI
+from hutong.host.channels import open_channels
 from hutong.host.housekeeping import kernel_work
 from hutong.host.mailing import open_mail
 from hutong.host.settings import Settings
@@ -84,6 +85,7 @@ class Host:
             mail=mail,
             sealer=sealer,
             health=_health(settings, db, store, files, mail),
+            channels=open_channels(settings, self.outbound, clock),
             documents=documents,
             mounted_at=mounted_at,
         )

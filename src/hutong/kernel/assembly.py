@@ -19,6 +19,7 @@ from hutong.kernel.jobs import Jobs, Schedule, Task
 from hutong.kernel.mail import Mail
 from hutong.kernel.observability.health import HealthRegistry
 from hutong.kernel.observability.invariants import Invariant
+from hutong.kernel.orders.ports import PaymentChannel
 from hutong.kernel.secrets import Sealer
 from hutong.kernel.settings import KernelSettings, Section
 from hutong.kernel.store import Store
@@ -47,6 +48,7 @@ class Kernel:
     gateway: Gateway
     mail: Mail
     sealer: Sealer
+    channels: Mapping[str, PaymentChannel]
     health: HealthRegistry
     documents: Mapping[str, Document[Any]]
     mounted_at: Mapping[str, str]

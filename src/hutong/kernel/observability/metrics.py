@@ -31,6 +31,11 @@ provider_blocked = Counter(
 mails = Counter("hutong_mails_total", "Tries to send a mail, by outcome.", ["template", "outcome"])
 points_moved = Counter("hutong_credits_moved_total", "Credits by kind of ledger entry.", ["kind"])
 invariants_broken = Gauge("hutong_invariants_broken", "Rows that break an invariant.", ["invariant"])
+channel_notices = Counter(
+    "hutong_channel_notices_total",
+    "Notices of payment channels: payment and refund were believed, every other outcome was refused for that reason.",
+    ["channel", "outcome"],
+)
 config_rejected = Counter("hutong_config_rejected_total", "Live documents refused.", ["document"])
 passwords_refused = Counter(
     "hutong_passwords_refused_total", "Passwords not hashed because too many were waiting already."

@@ -1,0 +1,41 @@
+"""The payment channels of this installation, by the name that stands in order rows and in the path of notices.
+
+A vendor without a `base_url` is this installation's own sandbox; in production it is no channel at all.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from hutong.host.settings import Settings
+from hutong.kernel.http.outbound import Outbound
+from hutong.kernel.orders.ports import PaymentChannel
+from hutong.kit.clock import Clock
+from hutong.providers.wechat.pay.client import WechatPay
+from hutong.providers.wechat.pay.credentials import credentials_of
+from hutong.providers.wechat.pay.sandbox.credentials import SandboxKeys
+
+WECHAT_PAY_PATH = "/sandbox/wechatpay"
+
+
+def open_channels(settings: Settings, outbound: Outbound, clock: Clock) -> Mapping[str, PaymentChannel]:
+    """Every channel that the settings give.
+
+    Raises:
+        SettingsRefused: an account lacks something.
+    """
+    channels: list[PaymentChannel] = [*_wechat(settings, outbound, clock)]
+    return {channel.name: channel for channel in channels}
+
+
+def sandbox_url(settings: Settings, path: str) -> str:
+    """Where a sandbox of this installation is called."""
+    return f"{settings.public_url.rstrip('/')}{path}"
+
+
+def _wechat(settings: Settings, outbound: Outbound, clock: Clock) -> Iterator[PaymentChannel]:
+    chosen = settings.wechat_pay
+    if chosen.base_url:
+        own = credentials_of(chosen)
+        yield WechatPay(chosen, chosen.base_url, lambda: own, outbound, clock)
+    elif not settings.production:
+        keys, url = SandboxKeys(settings.folder), sandbox_url(settings, WECHAT_PAY_PATH)
+        yield WechatPay(chosen, url, keys.credentials, outbound, clock)
