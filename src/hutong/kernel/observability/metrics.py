@@ -29,6 +29,14 @@ provider_blocked = Counter(
     "hutong_provider_blocked_total", "Submissions that a provider refused because of the account.", ["lane", "code"]
 )
 points_moved = Counter("hutong_credits_moved_total", "Credits by kind of ledger entry.", ["kind"])
+orders_moved = Counter("hutong_orders_total", "Orders that came to a status.", ["realm", "channel", "status"])
+payment_notices = Counter(
+    "hutong_payment_notices_total", "Reports of payment channels by result.", ["channel", "result"]
+)
+payment_notice_oldest_seconds = Gauge(
+    "hutong_payment_notice_oldest_seconds", "Age of the oldest report that waits for what it tells of.", ["realm"]
+)
+refunds_moved = Counter("hutong_refunds_total", "Refunds that came to a stage.", ["channel", "stage"])
 invariants_broken = Gauge("hutong_invariants_broken", "Rows that break an invariant.", ["invariant"])
 config_rejected = Counter("hutong_config_rejected_total", "Live documents refused.", ["document"])
 store_failures = Counter("hutong_store_failures_total", "Store calls that failed.", ["call"])
