@@ -4,12 +4,14 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from hutong.kernel.assembly import Kernel, Work
-from hutong.kernel.credits import INVARIANTS, expire_holds
+from hutong.kernel.credits import INVARIANTS as CREDITS
+from hutong.kernel.credits import expire_holds
 from hutong.kernel.credits.expiry import list_expired
 from hutong.kernel.http.idempotency import forget_old
 from hutong.kernel.jobs import Job, Retry, Schedule, Task
 from hutong.kernel.observability.invariants import check
 from hutong.kernel.observability.logs import logger
+from hutong.kernel.orders import INVARIANTS as ORDERS
 
 EXPIRE, VERIFY, FORGET = "kernel.credits.expire_holds", "kernel.ledger.verify", "kernel.http.forget_keys"
 KEYS_LIVE = timedelta(days=7)
@@ -47,5 +49,5 @@ def kernel_work(kernel: Kernel, everything: Callable[[], Work]) -> Work:
             *kernel.mail.tasks(),
         ),
         schedules=(Schedule(EXPIRE, every=30.0), Schedule(VERIFY, every=900.0), Schedule(FORGET, cron="17 3 * * *")),
-        invariants=INVARIANTS,
+        invariants=(*CREDITS, *ORDERS),
     )

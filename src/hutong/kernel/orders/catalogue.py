@@ -15,7 +15,7 @@ from hutong.kernel.orders.ports import Money
 
 LARGEST_AMOUNT = 10**12
 """Minor units; a larger price is a slip of the hand."""
-MOST = 1_000
+MOST, MOST_DAYS = 1_000, 36_600
 Count = Annotated[StrictInt, Field(ge=1, le=1_000_000_000)]
 
 
@@ -34,7 +34,7 @@ class MembershipGrant(_Part):
     """Days of a plan, added to what is left of it."""
 
     plan: Annotated[str, Field(min_length=1, max_length=32)]
-    days: Annotated[StrictInt, Field(ge=1, le=36_600)]
+    days: Annotated[StrictInt, Field(ge=1, le=MOST_DAYS)]
 
 
 class Grants(_Part):
@@ -76,6 +76,14 @@ class Product(_Part):
         if missing := [language for language in LANGUAGES if language not in names]:
             raise ValueError(f"there is no name in {', '.join(missing)}")
         return names
+
+    @model_validator(mode="after")
+    def _within_bounds(self) -> Self:
+        if self.price.amount * self.max_quantity > LARGEST_AMOUNT:
+            raise ValueError("so many pieces cost more than an order may")
+        if self.grants.membership and self.grants.membership.days * self.max_quantity > MOST_DAYS:
+            raise ValueError("so many pieces give more than a century")
+        return self
 
     @property
     def money(self) -> Money:

@@ -28,9 +28,9 @@ class Review(StrEnum):
     """Why an operator should look at an order."""
 
     AMOUNT_DIFFERS = "amount_differs"
+    CHANNEL_DIFFERS = "channel_differs"
     PAYER_DIFFERS = "payer_differs"
     TRANSACTION_REUSED = "transaction_reused"
-    SECOND_PAYMENT = "second_payment"
     FULFILMENT_FAILED = "fulfilment_failed"
     REFUND_FAILED = "refund_failed"
     REFUND_DIFFERS = "refund_differs"
@@ -44,7 +44,7 @@ class Purpose(StrEnum):
     SETTLING = "settling"  # it paid the order
     LATE = "late"  # it came too late and goes back
     SECOND = "second"  # the order was paid already: it goes back
-    MISMATCHED = "mismatched"  # another amount or currency: it goes back
+    MISMATCHED = "mismatched"  # another amount, currency or channel: it goes back
 
 
 class RefundStage(StrEnum):
@@ -87,6 +87,7 @@ orders = Table(
     Column("payer", String(128)),
     Column("pay_way", String(16)),
     Column("pay_values", Json),
+    Column("refunded", Id, nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Column("expires_at", UtcTime, nullable=False),
     Column("moved_at", UtcTime, nullable=False),
@@ -98,6 +99,7 @@ orders = Table(
     Index(None, "realm", "user_id", "id"),
     CheckConstraint("amount > 0", name="amount_positive"),
     CheckConstraint("quantity > 0", name="quantity_positive"),
+    CheckConstraint("refunded >= 0 AND refunded <= amount", name="refunded_within"),
 )
 
 order_events = Table(
@@ -150,7 +152,7 @@ order_refunds = Table(
     Column("channel_refund_id", String(64)),
     Column("failure", String(255)),
     Column("created_at", UtcTime, nullable=False),
-    Column("moved_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
     UniqueConstraint("order_no", "refund_key"),
     Index(None, "stage", "created_at"),
     CheckConstraint("amount > 0", name="amount_positive"),
@@ -164,7 +166,7 @@ payment_notices = Table(
     Column("channel", String(32), nullable=False),
     Column("notice_id", String(128), nullable=False),
     Column("event", String(64), nullable=False),
-    Column("order_no", String(32), index=True),
+    Column("order_no", String(64), index=True),
     Column("content", Json, nullable=False),
     Column("body_hash", String(64), nullable=False),
     Column("state", Enumerated(NoticeState, 16), nullable=False),
