@@ -47,10 +47,11 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """What a password is compared with."""
+    """What a password is compared with, and since when it is the password."""
 
     user_id: int
     password_hash: str | None
+    changed_at: datetime | None
 
 
 _columns = [credentials.c.identifier if name == "email" else users.c[name] for name in Account.__dataclass_fields__]
@@ -87,37 +88,51 @@ def list_accounts(conn: Connection, realm: str, request: PageRequest) -> Page[Ac
 
 
 def find_secret(conn: Connection, realm: str, email: str) -> Secret | None:
-    """What a password for this address is compared with."""
-    query = select(users.c.id, users.c.password_hash).where(*_by_email, users.c.realm == realm)
-    row = conn.execute(query.where(credentials.c.realm == realm, credentials.c.identifier == email)).first()
+    """What a password for this (normalised) address is compared with."""
+    row = conn.execute(_secrets(realm).where(credentials.c.identifier == email)).first()
     return Secret(*row) if row else None
 
 
-def find_hash(conn: Connection, realm: str, user_id: int) -> str | None:
-    """A user's password hash, if they have a password."""
-    mine = (users.c.id == user_id, users.c.realm == realm)
-    return conn.execute(select(users.c.password_hash).where(*mine)).scalar_one_or_none()
+def get_secret(conn: Connection, realm: str, user_id: int) -> Secret:
+    """What a password of this user is compared with.
+
+    Raises:
+        UserUnknown: not in this realm, or a user without an e-mail address.
+    """
+    row = conn.execute(_secrets(realm).where(users.c.id == user_id)).first()
+    if row is None:
+        raise UserUnknown
+    return Secret(*row)
 
 
-def count_sign_in(
-    conn: Connection, realm: str, user_id: int, now: datetime, *, verified: str | None = None, fresh: str | None = None
-) -> bool:
-    """A sign-in of a user who may. Returns False, nothing written, if they are blocked or their password is another now.
+def _secrets(realm: str) -> Select[Any]:
+    columns = (users.c.id, users.c.password_hash, users.c.password_changed_at)
+    return select(*columns).where(*_by_email, users.c.realm == realm, credentials.c.realm == realm)
+
+
+def count_sign_in(conn: Connection, realm: str, user_id: int, now: datetime, *, verified: Secret | None = None) -> bool:
+    """Count a sign-in of a user who may.
 
     Args:
         conn: the unit of work.
         realm, user_id: name the user.
         now: the present moment.
-        verified: the hash that the password was found to match, of a sign-in by password.
-        fresh: a better hash of the same password.
+        verified: what the password was compared with, of a sign-in by password.
+
+    Returns:
+        False, nothing written, if the user is blocked or was given another password meanwhile.
     """
     mine = [users.c.id == user_id, users.c.realm == realm, users.c.status == UserStatus.ACTIVE]
-    values: dict[str, Any] = {"login_count": users.c.login_count + 1, "last_login_at": now, "updated_at": now}
     if verified is not None:
-        mine.append(users.c.password_hash == verified)
-    if fresh is not None:
-        values["password_hash"] = fresh
+        mine.append(users.c.password_changed_at == verified.changed_at)
+    values = {"login_count": users.c.login_count + 1, "last_login_at": now, "updated_at": now}
     return conn.execute(update(users).where(*mine).values(**values)).rowcount == 1
+
+
+def replace_hash(conn: Connection, realm: str, verified: Secret, fresh: str) -> None:
+    """A better hash of the same password, unless somebody has replaced the old one already."""
+    mine = (users.c.id == verified.user_id, users.c.realm == realm, users.c.password_hash == verified.password_hash)
+    conn.execute(update(users).where(*mine).values(password_hash=fresh))
 
 
 def copy_failures(conn: Connection, realm: str, user_id: int, failures: int, locked_until: datetime | None) -> None:
@@ -127,13 +142,13 @@ def copy_failures(conn: Connection, realm: str, user_id: int, failures: int, loc
 
 
 def set_password(
-    conn: Connection, realm: str, user_id: int, hashed: str, now: datetime, *, instead_of: str | None = None
+    conn: Connection, realm: str, user_id: int, hashed: str, now: datetime, *, instead_of: Secret | None = None
 ) -> bool:
-    """Give a user another password. Returns False, nothing written, if `instead_of` is not their hash any more."""
+    """Give a user another password. Returns False, nothing written, if `instead_of` is not their password any more."""
     mine = [users.c.id == user_id, users.c.realm == realm]
     if instead_of is not None:
-        mine.append(users.c.password_hash == instead_of)
-    changed = {"password_hash": hashed, "updated_at": now}
+        mine.append(users.c.password_changed_at == instead_of.changed_at)
+    changed = {"password_hash": hashed, "password_changed_at": now, "updated_at": now}
     return conn.execute(update(users).where(*mine).values(**changed)).rowcount == 1
 
 

@@ -41,12 +41,15 @@ class Attempt:
         email: whose account was tried.
         client: who tried.
         known_device: whether the device is one of the owner's.
+        failed_as, locked_as: kinds of the audit events.
     """
 
     buckets: tuple[Bucket, ...]
     email: str
     client: Client
     known_device: bool
+    failed_as: str = "account.sign_in_failed"
+    locked_as: str = "account.locked"
 
 
 class Lockout:
@@ -70,7 +73,7 @@ class Lockout:
         """Count a try before it is made.
 
         Args:
-            conn: the unit of work; it must be committed before the try is made.
+            conn: the unit of work; the try is made in it, or after its commit.
             email: normalised.
             client: who tries.
             now: the present moment.
@@ -88,6 +91,18 @@ class Lockout:
                 raise self._locked(conn, bucket, now)
         return Attempt(buckets, email, client, known)
 
+    def begin_change(self, conn: Connection, user_id: int, email: str, client: Client, now: datetime) -> Attempt:
+        """Count a try of somebody who is signed in to tell the current password.
+
+        Raises:
+            SignInLocked: no try is left.
+        """
+        bucket = Bucket(f"password.user:{user_id}", self._settings.lock_after_failures)
+        if not tallies.take(conn, self._realm, bucket.name, bucket.limit, self._span, now, slides=True):
+            raise self._locked(conn, bucket, now)
+        kinds = ("password.change_failed", "password.change_locked")
+        return Attempt((bucket,), email, client, True, *kinds)
+
     def failed(self, conn: Connection, attempt: Attempt, user_id: int | None, now: datetime) -> bool:
         """The try was wrong: lock what is full, and leave an audit event for a first failure and for a lock.
 
@@ -100,9 +115,9 @@ class Lockout:
         if not attempt.known_device:
             account_rows.copy_failures(conn, self._realm, user_id or 0, failures, tally.locked_until if tally else None)
         if account in full:
-            self._record(conn, "account.locked", attempt, user_id, now, failures)
+            self._record(conn, attempt.locked_as, attempt, user_id, now, failures)
         elif failures == 1:
-            self._record(conn, "account.sign_in_failed", attempt, user_id, now, failures)
+            self._record(conn, attempt.failed_as, attempt, user_id, now, failures)
         if ip in full and ip is not account:
             self._record(conn, "client.locked", attempt, None, now, ip.limit)
         return account in full
