@@ -35,7 +35,6 @@ from hutong.kernel.settings import AuthSettings
 from hutong.kit.clock import Clock
 from hutong.kit.errors import HutongError
 
-
 T = TypeVar("T")
 
 
