@@ -1,4 +1,4 @@
-"""The kernel's own scheduled work: expiring holds, checking invariants, forgetting old idempotency keys."""
+"""The kernel's own work: expiring holds, checking invariants, forgetting old idempotency keys, sending mails."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -44,6 +44,7 @@ def kernel_work(kernel: Kernel, everything: Callable[[], Work]) -> Work:
             Task(EXPIRE, expire, Retry(attempts=3)),
             Task(VERIFY, verify, Retry(attempts=3), timeout=600.0),
             Task(FORGET, forget, Retry(attempts=3)),
+            *kernel.mail.tasks(),
         ),
         schedules=(Schedule(EXPIRE, every=30.0), Schedule(VERIFY, every=900.0), Schedule(FORGET, cron="17 3 * * *")),
         invariants=INVARIANTS,

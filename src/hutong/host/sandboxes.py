@@ -8,7 +8,7 @@ from starlette.types import ASGIApp
 
 from hutong.host.settings import Settings
 from hutong.host.storages import oss_endpoint
-from hutong.host.wiring import OSS_SANDBOX_PATH, SANDBOX_PATH
+from hutong.host.wiring import MAIL_SANDBOX_PATH, OSS_SANDBOX_PATH, SANDBOX_PATH
 from hutong.kernel.observability.logs import logger
 from hutong.kernel.settings import SettingsRefused
 from hutong.kit.tasks import end
@@ -38,13 +38,14 @@ class Sandboxes:
         self._process: VisionProcess | None = None
         self._dashscope = self._create_dashscope(settings, vision) if settings.sandboxed else None
         self._oss = _create_oss(settings) if settings.oss_sandboxed else None
+        self._mail = _create_mail(settings) if settings.smtp.sandboxed else None
         self._bucket = settings.oss.bucket
         self._warming: asyncio.Task[None] | None = None
 
     @property
     def mounts(self) -> Mapping[str, ASGIApp]:
         """The sandboxes by the path of their page."""
-        found = {SANDBOX_PATH: self._dashscope, OSS_SANDBOX_PATH: self._oss}
+        found = {SANDBOX_PATH: self._dashscope, OSS_SANDBOX_PATH: self._oss, MAIL_SANDBOX_PATH: self._mail}
         return {path: app for path, app in found.items() if app is not None}
 
     def bucket_at(self, path: str, host: str) -> ASGIApp | None:
@@ -56,6 +57,8 @@ class Sandboxes:
         """Begin to work off what waits; the vision process warms up meanwhile, for its libraries load slowly."""
         if self._dashscope is not None:
             await self._dashscope.state.sandbox.start()
+        if self._mail is not None:
+            await self._mail.state.sandbox.start()
         if self._process is not None:
             self._warming = asyncio.create_task(self._warm_up(self._process))
 
@@ -77,7 +80,7 @@ class Sandboxes:
 
     async def stop(self) -> None:
         await end(self._warming)
-        for app in (self._dashscope, self._oss):
+        for app in (self._dashscope, self._oss, self._mail):
             if app is not None:
                 await app.state.sandbox.close()
         if self._process is not None:
@@ -97,5 +100,20 @@ def _create_oss(settings: Settings) -> Starlette:
         bucket=chosen.bucket,
         region=chosen.region,
         keys=(known,),
+    )
+    return create_sandbox(made)
+
+
+def _create_mail(settings: Settings) -> Starlette:
+    # Imported here: production never needs it.
+    from hutong.providers.smtp.sandbox import MailSandboxSettings, create_sandbox
+
+    chosen = settings.smtp
+    made = MailSandboxSettings(
+        folder=settings.folder,
+        public_url=f"{settings.public_url.rstrip('/')}{MAIL_SANDBOX_PATH}",
+        port=chosen.sandbox_port,
+        username=chosen.username,
+        password=chosen.password,
     )
     return create_sandbox(made)

@@ -11,6 +11,9 @@ from hutong.kernel.store import Address
 from hutong.providers.dashscope.settings import SANDBOX_KEY, DashScopeSettings
 from hutong.providers.oss.settings import SANDBOX_ID, SANDBOX_SECRET, OssSettings
 from hutong.providers.s3.settings import S3Settings
+from hutong.providers.smtp.settings import SANDBOX_SENDER, SmtpSettings
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class SandboxLimits(Section):
@@ -30,6 +33,7 @@ class Settings(KernelSettings):
     sandbox: SandboxLimits = SandboxLimits()
     oss: OssSettings = OssSettings()
     s3: S3Settings = S3Settings()
+    smtp: SmtpSettings = SmtpSettings()
     restart_pause_seconds: float = Field(
         5.0, gt=0, description="Most seconds that `hutong up` waits before it starts a child again that keeps ending."
     )
@@ -37,7 +41,7 @@ class Settings(KernelSettings):
     @property
     def sections(self) -> dict[type[Section], Section]:
         """Sections by their class, as apps ask for them."""
-        sections = (self.emoji, self.dashscope, self.oss, self.s3)
+        sections = (self.emoji, self.dashscope, self.oss, self.s3, self.smtp)
         return {type(section): section for section in sections}
 
     @property
@@ -49,6 +53,11 @@ class Settings(KernelSettings):
     def oss_sandboxed(self) -> bool:
         """Whether objects lie in this installation's own OSS sandbox."""
         return self.files.storage == "oss" and self.oss.sandboxed
+
+    @property
+    def any_sandbox(self) -> bool:
+        """Whether any vendor is this installation's own sandbox."""
+        return self.sandboxed or self.oss_sandboxed or self.smtp.sandboxed
 
 
 def load_settings(**overrides: Any) -> Settings:
@@ -90,6 +99,7 @@ def _check_production(settings: Settings) -> None:
         raise SettingsRefused("HUTONG_DASHSCOPE__API_KEY must be set in production: the sandbox's key is public")
     if settings.files.storage == "oss":
         _check_oss(settings)
+    _check_smtp(settings)
     settings.realm_keys("emoji", settings.emoji.tokens)
 
 
@@ -100,6 +110,15 @@ def _check_oss(settings: Settings) -> None:
         raise SettingsRefused("HUTONG_OSS__ACCESS_KEY_ID must be set in production: the sandbox's key is public")
     if settings.oss.access_key_secret.get_secret_value() == SANDBOX_SECRET:
         raise SettingsRefused("HUTONG_OSS__ACCESS_KEY_SECRET must be set in production: the sandbox's key is public")
+
+
+def _check_smtp(settings: Settings) -> None:
+    if settings.smtp.sandboxed:
+        raise SettingsRefused("HUTONG_SMTP__HOST must be set in production: sandboxes do not start there")
+    if settings.smtp.sender == SANDBOX_SENDER:
+        raise SettingsRefused("HUTONG_SMTP__SENDER must be set in production, as in: Hutong <no-reply@example.com>")
+    if settings.smtp.security == "plain" and settings.smtp.host not in LOOPBACK:
+        raise SettingsRefused("HUTONG_SMTP__SECURITY must be starttls or tls in production: mails hold codes")
 
 
 def _explain(error: ValidationError) -> str:

@@ -16,8 +16,10 @@ from hutong.kernel.http.limits import Limiter
 from hutong.kernel.http.middleware import ErrorRenderer
 from hutong.kernel.identity.epochs import Epochs
 from hutong.kernel.jobs import Jobs, Schedule, Task
+from hutong.kernel.mail import Mail
 from hutong.kernel.observability.health import HealthRegistry
 from hutong.kernel.observability.invariants import Invariant
+from hutong.kernel.secrets import Sealer
 from hutong.kernel.settings import KernelSettings, Section
 from hutong.kernel.store import Store
 from hutong.kit.clock import Clock
@@ -43,6 +45,8 @@ class Kernel:
     files: Storage
     images: ImageIntake
     gateway: Gateway
+    mail: Mail
+    sealer: Sealer
     health: HealthRegistry
     documents: Mapping[str, Document[Any]]
     mounted_at: Mapping[str, str]

@@ -94,6 +94,14 @@ class Mail:
         letter = Letter(to, language, cleaned, until or self._clock.now() + LIVES)
         self._jobs.enqueue(conn, SEND, {"template": template, "sealed": self._seal(template, letter)})
 
+    async def ping(self) -> None:
+        """Whether the mail server answers.
+
+        Raises:
+            MailUnavailable.
+        """
+        await self._mailer.ping()
+
     def tasks(self) -> tuple[Task, ...]:
         """The job that sends, for the host's worker."""
         return (Task(SEND, self._send, RETRY),)
