@@ -1,6 +1,7 @@
 """What can go wrong with who somebody is."""
 
 from hutong.kit.errors import (
+    Conflict,
     Forbidden,
     InvalidInput,
     NotFound,
@@ -166,3 +167,21 @@ class CodesUsedUp(TooManyRequests):
     """No more codes are sent today; wait for the time in Retry-After."""
 
     code = "identity.codes_used_up"
+
+
+class RegistrationsUsedUp(TooManyRequests):
+    """Too many accounts were opened from here today; wait for the time in Retry-After."""
+
+    code = "identity.registrations_used_up"
+
+
+class EmailTaken(Conflict):
+    """There is an account with this address already."""
+
+    code = "identity.email_taken"
+
+
+class HashUnknown(InvalidInput):
+    """This is no argon2id or bcrypt hash."""
+
+    code = "identity.hash_unknown"

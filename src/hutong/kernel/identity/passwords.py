@@ -9,6 +9,7 @@ import asyncio
 import functools
 import math
 import os
+import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,10 +17,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import bcrypt
-from argon2 import PasswordHasher
+from argon2 import PasswordHasher, Type, extract_parameters
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from hutong.kernel.identity.errors import PasswordsBusy
+from hutong.kernel.identity.errors import HashUnknown, PasswordsBusy
 from hutong.kernel.observability import metrics
 
 T = TypeVar("T")
@@ -27,6 +28,7 @@ HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 DUMMY = "$argon2id$v=19$m=19456,t=2,p=1$rVL2nVzTHGMDWbSpJ2s3cw$B8cIwS0uJ7F4X5uVg8qVnJPR5mJFHZ0aY2mUX1xT6mE"
 """What is verified when there is no account or no password: a hash of the same cost that nothing is known to match."""
 BCRYPT = ("$2a$", "$2b$", "$2y$")
+_BCRYPT_HASH = re.compile(r"\$2[aby]\$(0[4-9]|1[0-5])\$[./A-Za-z0-9]{53}")
 LONGEST_BCRYPT = 72
 SECONDS_EACH = 0.03
 
@@ -91,14 +93,30 @@ class Passwords:
         self._places.release()
 
 
+def check_imported(stored: str) -> None:
+    """Refuse a hash from elsewhere that no password could ever match.
+
+    Raises:
+        HashUnknown: it is neither argon2id nor bcrypt, or not whole.
+    """
+    if _BCRYPT_HASH.fullmatch(stored) is not None:
+        return
+    try:
+        kind = extract_parameters(stored).type
+    except InvalidHashError as error:
+        raise HashUnknown from error
+    if kind is not Type.ID:
+        raise HashUnknown
+
+
 def _verify(password: str, stored: str | None) -> Verdict:
     if stored is not None and stored.startswith(BCRYPT):
         return _verify_bcrypt(password, stored)
     try:
-        right = HASHER.verify(stored or DUMMY, password)
+        HASHER.verify(stored or DUMMY, password)
     except (VerificationError, InvalidHashError):
-        right = False
-    if not right or stored is None:
+        return Verdict(right=False, outdated=False)
+    if stored is None:
         return Verdict(right=False, outdated=False)
     return Verdict(right=True, outdated=HASHER.check_needs_rehash(stored))
 
