@@ -118,9 +118,19 @@ class HostApp:
         if not self._host.settings.production:
             add_api_page(app)
         body = self._host.settings.http.max_body_bytes
-        return self._edge(app, spec.name, spec.renderer(self._host.kernel), body, dict(spec.larger_bodies))
+        body = min(body, spec.largest_body or body)
+        render = spec.renderer(self._host.kernel)
+        return self._edge(app, spec.name, render, body, dict(spec.larger_bodies), spec.own_limits)
 
-    def _edge(self, app: ASGIApp, name: str, render: ErrorRenderer, body: int, larger: dict[str, int]) -> ASGIApp:
+    def _edge(
+        self,
+        app: ASGIApp,
+        name: str,
+        render: ErrorRenderer,
+        body: int,
+        larger: dict[str, int],
+        own_limits: tuple[str, ...] = (),
+    ) -> ASGIApp:
         kernel, settings = self._host.kernel, self._host.settings
         return Edge(
             app,
@@ -129,6 +139,7 @@ class HostApp:
             address=kernel.address,
             limiter=kernel.limiter,
             per_ip=Limit(f"ip.{name}", settings.limits.ip_per_minute),
+            own_limits=own_limits,
             max_body=body,
             larger=larger,
             body_pause=settings.http.body_pause_seconds,

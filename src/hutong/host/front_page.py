@@ -47,7 +47,7 @@ def front_page(scope: Scope, host: Host) -> Response:
     language = negotiate(asked)
     text = TEXTS[language]
     other = "en" if language == "zh-CN" else "zh-CN"
-    sections = "".join(_app(spec.name, text, docs=not host.settings.production) for spec in host.specs)
+    sections = "".join(_app(spec.name, spec.health, text, docs=not host.settings.production) for spec in host.specs)
     body = (
         f"<!doctype html><html lang={language}><meta charset=utf-8><link rel=icon href='data:,'>"
         f"<meta name=viewport content='width=device-width, initial-scale=1'>"
@@ -59,9 +59,9 @@ def front_page(scope: Scope, host: Host) -> Response:
     return HTMLResponse(body, headers={"Content-Security-Policy": policy, "Vary": "Accept-Language"})
 
 
-def _app(name: str, text: dict[str, str], *, docs: bool) -> str:
+def _app(name: str, health: str, text: dict[str, str], *, docs: bool) -> str:
     described = f"<li><a href='/{name}/docs'>{text['app']}</a>" if docs else ""
-    return f"<section><h2>{escape(name)}</h2><ul>{described}<li><a href='/{name}/health'>{text['health']}</a></ul></section>"
+    return f"<section><h2>{escape(name)}</h2><ul>{described}<li><a href='/{name}{health}'>{text['health']}</a></ul></section>"
 
 
 def _host(text: dict[str, str], host: Host) -> str:

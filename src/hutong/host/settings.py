@@ -6,6 +6,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import SettingsError
 
 from hutong.apps.emoji.settings import EmojiSettings
+from hutong.apps.storefront.settings import StorefrontSettings
 from hutong.kernel.settings import KernelSettings, Section, SettingsRefused
 from hutong.kernel.store import Address
 from hutong.providers.dashscope.settings import SANDBOX_KEY, DashScopeSettings
@@ -45,6 +46,7 @@ class Settings(KernelSettings):
     """Hutong's settings."""
 
     emoji: EmojiSettings = EmojiSettings()
+    storefront: StorefrontSettings = StorefrontSettings()
     dashscope: DashScopeSettings = DashScopeSettings()
     sandbox: SandboxLimits = SandboxLimits()
     oss: OssSettings = OssSettings()
@@ -61,7 +63,7 @@ class Settings(KernelSettings):
     def sections(self) -> dict[type[Section], Section]:
         """Sections by their class, as apps ask for them."""
         sections = (
-            *(self.emoji, self.dashscope, self.oss, self.s3, self.smtp),
+            *(self.emoji, self.storefront, self.dashscope, self.oss, self.s3, self.smtp),
             *(self.wechat_pay, self.wechat_pay_v2),
         )
         return {type(section): section for section in sections}
@@ -144,6 +146,7 @@ def _check_production(settings: Settings) -> None:
         _check_oss(settings)
     _check_smtp(settings)
     settings.realm_keys("emoji", settings.emoji.tokens)
+    settings.realm_keys("storefront", settings.storefront.tokens)
 
 
 def _check_oss(settings: Settings) -> None:

@@ -15,6 +15,7 @@ from hutong.kernel.http.addresses import ClientAddress
 from hutong.kernel.http.answers import ErrorRenderer
 from hutong.kernel.http.limits import Limiter
 from hutong.kernel.identity.epochs import Epochs
+from hutong.kernel.identity.passwords import Passwords
 from hutong.kernel.jobs import Jobs, Schedule, Task
 from hutong.kernel.mail import Mail
 from hutong.kernel.observability.health import HealthRegistry
@@ -42,6 +43,7 @@ class Kernel:
     limiter: Limiter
     address: ClientAddress
     epochs: Epochs
+    passwords: Passwords
     wallet: Wallet
     files: Storage
     images: ImageIntake
@@ -90,6 +92,9 @@ class AppSpec:
         documents: its live documents, made anew at each call.
         renderer: makes what turns an error into the app's own body, for what fails before the app is reached.
         larger_bodies: path suffixes whose bodies may be larger than usual, in bytes.
+        largest_body: bytes of any other body, where that is less than the settings allow.
+        health: path of its own health page.
+        own_limits: path prefixes that the limit of an address leaves alone, for they are limited by what comes of them.
     """
 
     name: str
@@ -98,3 +103,6 @@ class AppSpec:
     documents: Callable[[], list[Document[Any]]]
     renderer: Callable[[Kernel], ErrorRenderer]
     larger_bodies: Mapping[str, int] = field(default_factory=dict)
+    largest_body: int | None = None
+    health: str = "/health"
+    own_limits: tuple[str, ...] = ()

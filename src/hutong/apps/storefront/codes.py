@@ -45,14 +45,12 @@ class Code:
 
 
 def _code(number: int, name: str, status: int, errors: tuple[str, ...], en: str | Text, zh: str | Text) -> Code:
-    texts = {"en": en, "zh-CN": zh}
-    return Code(
-        number,
-        name,
-        status,
-        errors,
-        {key: Text(text) if isinstance(text, str) else text for key, text in texts.items()},
-    )  # type: ignore[misc]
+    texts: dict[Language, Text] = {"en": _text(en), "zh-CN": _text(zh)}
+    return Code(number, name, status, errors, texts)
+
+
+def _text(text: str | Text) -> Text:
+    return Text(text) if isinstance(text, str) else text
 
 
 SUCCESS: Final = 10000

@@ -18,7 +18,7 @@ from hutong.kernel.assembly import Kernel
 from hutong.kernel.http.failures import FailureLimit
 from hutong.kernel.http.languages import CHOSEN, Language, language_of
 from hutong.kernel.http.limits import Limit
-from hutong.kernel.identity import Accounts
+from hutong.kernel.identity.accounts import Accounts
 from hutong.kernel.identity.bearer import bearer_token
 from hutong.kernel.identity.clients import Client
 from hutong.kernel.identity.errors import DeviceIdInvalid

@@ -69,6 +69,13 @@ def wrapped(data: Any) -> bytes:
     return HEAD + orjson.dumps(content) + TAIL
 
 
+def failed(name: str, data: BaseModel, language: Language) -> Response:
+    """A failed answer that holds a model all the same."""
+    code = BY_NAME[name]
+    body = {"code": code.number, "data": data.model_dump(mode="json"), "msg": code.texts[language].title}
+    return Response(orjson.dumps(body), code.status, said_in(language), JSON)
+
+
 def said_in(language: Language) -> dict[str, str]:
     """Headers of an answer whose words are in the caller's language."""
     return {"Content-Language": language, "Vary": "Accept-Language"}

@@ -59,7 +59,7 @@ class Edge:
         name: of the app, for metrics and the access line.
         render: turns an error that happens out here into the app's own body.
         address: tells the client's address.
-        limiter, per_ip: requests of one address.
+        limiter, per_ip: requests of one address; `own_limits` names path prefixes that are not counted.
         max_body: bytes; `larger` names path suffixes (multipart uploads) with a cap of their own.
         body_pause: seconds that a body may stand still while it arrives.
         cors: which foreign pages may call; none when left out.
@@ -74,13 +74,14 @@ class Edge:
         address: ClientAddress,
         limiter: Limiter,
         per_ip: Limit,
+        own_limits: tuple[str, ...] = (),
         max_body: int,
         larger: dict[str, int] | None = None,
         body_pause: float = 30.0,
         cors: Cors | None = None,
     ) -> None:
         self._app, self._name, self._render, self._address = app, name, render, address
-        self._limiter, self._per_ip = limiter, per_ip
+        self._limiter, self._per_ip, self._own_limits = limiter, per_ip, own_limits
         self._max_body, self._larger, self._body_pause = max_body, larger or {}, body_pause
         self._cors = cors or Cors(())
         self._metered: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
@@ -109,7 +110,7 @@ class Edge:
 
         structlog.contextvars.bind_contextvars(request_id=request_id)
         try:
-            await self._limiter.hit(self._per_ip, address)
+            await self._count(scope, address)
             if opened and scope["method"] == "OPTIONS":
                 await self._cors.preflight(stamped)
                 return
@@ -128,6 +129,11 @@ class Edge:
         finally:
             structlog.contextvars.unbind_contextvars("request_id")
             self._account(scope, status, time.perf_counter() - start)
+
+    async def _count(self, scope: Scope, address: str) -> None:
+        """Count the request against its address."""
+        if not (self._own_limits and own_path(scope).startswith(self._own_limits)):
+            await self._limiter.hit(self._per_ip, address)
 
     def _limit_of(self, scope: Scope) -> int:
         for suffix, size in self._larger.items():
@@ -173,6 +179,12 @@ class Edge:
             ms=round(seconds * 1000, 2),
             request_id=state["request_id"],
         )
+
+
+def own_path(scope: Scope) -> str:
+    """The path as the app knows it, without what it is mounted under."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
 
 
 def _request_id(scope: Scope) -> str:

@@ -5,7 +5,8 @@ from typing import cast
 from hutong.apps.storefront.account.schemas import UserView
 from hutong.apps.storefront.envelope import wrapped
 from hutong.kernel.http.languages import Language
-from hutong.kernel.identity import Account, Accounts
+from hutong.kernel.identity.account_rows import Account
+from hutong.kernel.identity.accounts import Accounts
 from hutong.kernel.store import Copies
 from hutong.kit.clock import iso_z
 

@@ -24,8 +24,9 @@ from hutong.apps.storefront.contract.responses import MAIL_CODE, NEW_PASSWORD, S
 from hutong.apps.storefront.deps import App, Caller, Storefront, Stranger
 from hutong.apps.storefront.envelope import Envelope, ok
 from hutong.kernel.http.strict import StrictRoute
-from hutong.kernel.identity import CodePurpose, Registration, SignedIn
+from hutong.kernel.identity.accounts import Registration, SignedIn
 from hutong.kernel.identity.sessions import TokenPair
+from hutong.kernel.identity.tables import CodePurpose
 
 router = APIRouter(prefix="/api/client/auth", tags=["auth"], route_class=StrictRoute)
 SIGNING_IN = ("USER_DISABLED", "ACCOUNT_LOCKED", *WITH_BODY)

@@ -2,13 +2,14 @@
 
 from typing import Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 from hutong import __version__
 from hutong.apps.storefront.contract.responses import failures
 from hutong.apps.storefront.deps import App
-from hutong.apps.storefront.envelope import Envelope, ok
+from hutong.apps.storefront.envelope import Envelope, failed, ok
+from hutong.kernel.http.languages import language_of
 from hutong.kernel.http.strict import StrictRoute
 from hutong.kit.clock import iso_z
 
@@ -38,7 +39,7 @@ class HealthView(BaseModel):
     responses=failures() | {503: {"model": Envelope[HealthView], "description": "A required part is down."}},
     summary="Health of every part",
 )
-async def health(app: App) -> Response:
+async def health(app: App, request: Request) -> Response:
     """Pings every dependency; HTTP status 503 when a required one is down, also with `always_200`. Nobody can call without
     Redis, so it is required here."""
     found = await app.kernel.health.check()
@@ -50,4 +51,4 @@ async def health(app: App) -> Response:
         components=parts,
         version=__version__,
     )
-    return Response(wrapped(view, SERVICE_UNAVAILABLE), 503, media_type=JSON) if away else ok(view)
+    return failed("SERVICE_UNAVAILABLE", view, language_of(request.scope)) if away else ok(view)

@@ -35,7 +35,9 @@ class CreateOrder(StrictModel):
 class PayView(BaseModel):
     """What a client needs in order to pay."""
 
-    way: str = Field(description="How to use the values: `native` (show code_url as a QR code), `page` (open pay_url), `jsapi`.")
+    way: str = Field(
+        description="How to use the values: `native` (show code_url as a QR code), `page` (open pay_url), `jsapi`."
+    )
     values: dict[str, str]
 
 
