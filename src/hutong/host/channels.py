@@ -10,8 +10,9 @@ from hutong.kernel.http.outbound import Outbound
 from hutong.kernel.orders.ports import PaymentChannel
 from hutong.kit.clock import Clock
 from hutong.providers.wechat.pay.client import WechatPay
-from hutong.providers.wechat.pay.credentials import credentials_of
+from hutong.providers.wechat.pay.credentials import credentials_of, v2_credentials_of
 from hutong.providers.wechat.pay.sandbox.credentials import SandboxKeys
+from hutong.providers.wechat.pay.v2 import WechatPayV2
 
 WECHAT_PAY_PATH = "/sandbox/wechatpay"
 
@@ -22,7 +23,7 @@ def open_channels(settings: Settings, outbound: Outbound, clock: Clock) -> Mappi
     Raises:
         SettingsRefused: an account lacks something.
     """
-    channels: list[PaymentChannel] = [*_wechat(settings, outbound, clock)]
+    channels: list[PaymentChannel] = [*_wechat(settings, outbound, clock), *_wechat_v2(settings, outbound, clock)]
     return {channel.name: channel for channel in channels}
 
 
@@ -39,3 +40,13 @@ def _wechat(settings: Settings, outbound: Outbound, clock: Clock) -> Iterator[Pa
     elif not settings.production:
         keys, url = SandboxKeys(settings.folder), sandbox_url(settings, WECHAT_PAY_PATH)
         yield WechatPay(chosen, url, keys.credentials, outbound, clock)
+
+
+def _wechat_v2(settings: Settings, outbound: Outbound, clock: Clock) -> Iterator[PaymentChannel]:
+    chosen = settings.wechat_pay_v2
+    if chosen.base_url:
+        own = v2_credentials_of(chosen)
+        yield WechatPayV2(chosen, chosen.base_url, lambda: own, outbound, clock)
+    elif not settings.production:
+        keys, url = SandboxKeys(settings.folder), sandbox_url(settings, WECHAT_PAY_PATH)
+        yield WechatPayV2(chosen, url, keys.v2_credentials, outbound, clock)
