@@ -20,6 +20,7 @@ from hutong.kernel.http.addresses import ClientAddress
 from hutong.kernel.http.limits import Limiter
 from hutong.kernel.http.outbound import Outbound
 from hutong.kernel.identity.epochs import Epochs
+from hutong.kernel.identity.passwords import Passwords
 from hutong.kernel.jobs import Bell, Jobs, LeasedIds, Worker
 from hutong.kernel.mail import Mail
 from hutong.kernel.observability.health import HealthRegistry
@@ -82,6 +83,7 @@ class Host:
             images=ImageIntake(),
             gateway=_gateway(settings, self.outbound, db, clock),
             mail=mail,
+            passwords=Passwords(settings.auth.hash_threads, settings.auth.hash_queue),
             sealer=sealer,
             health=_health(settings, db, store, files, mail),
             documents=documents,
@@ -108,6 +110,7 @@ class Host:
         finally:
             await self.outbound.close()
             self.kernel.images.close()
+            self.kernel.passwords.close()
             await self.kernel.files.close()
             await self.kernel.store.close()
             await self.kernel.db.close()

@@ -14,7 +14,11 @@ from hutong.kernel.gateway import Gateway
 from hutong.kernel.http.addresses import ClientAddress
 from hutong.kernel.http.limits import Limiter
 from hutong.kernel.http.middleware import ErrorRenderer
+from hutong.kernel.identity import RealmPolicy
+from hutong.kernel.identity.accounts import Accounts, AccountServices
 from hutong.kernel.identity.epochs import Epochs
+from hutong.kernel.identity.passwords import Passwords
+from hutong.kernel.identity.sessions import Sessions
 from hutong.kernel.jobs import Jobs, Schedule, Task
 from hutong.kernel.mail import Mail
 from hutong.kernel.observability.health import HealthRegistry
@@ -46,6 +50,7 @@ class Kernel:
     images: ImageIntake
     gateway: Gateway
     mail: Mail
+    passwords: Passwords
     sealer: Sealer
     health: HealthRegistry
     documents: Mapping[str, Document[Any]]
@@ -56,6 +61,21 @@ class Kernel:
         found = self.sections[kind]
         assert isinstance(found, kind)
         return found
+
+    def open_accounts(self, policy: RealmPolicy, sessions: Sessions) -> Accounts:
+        """Accounts with an e-mail address of one realm, whose sessions these are."""
+        services = AccountServices(
+            db=self.db,
+            limiter=self.limiter,
+            jobs=self.jobs,
+            mail=self.mail,
+            ids=self.ids,
+            clock=self.clock,
+            passwords=self.passwords,
+            settings=self.settings.auth,
+            secret=self.settings.identity_secret,
+        )
+        return Accounts(policy, sessions, services)
 
 
 @dataclass(frozen=True)
@@ -88,6 +108,7 @@ class AppSpec:
         documents: its live documents, made anew at each call.
         render: turns an error into the app's own body, for what fails before the app is reached.
         larger_bodies: path suffixes whose bodies may be larger than usual, in bytes.
+        open_accounts: makes its accounts, for operators; None for an app whose users have no e-mail address.
     """
 
     name: str
@@ -96,3 +117,4 @@ class AppSpec:
     documents: Callable[[], list[Document[Any]]]
     render: ErrorRenderer
     larger_bodies: Mapping[str, int] = field(default_factory=dict)
+    open_accounts: Callable[[Kernel], Accounts] | None = None
