@@ -280,6 +280,7 @@ class KernelSettings(BaseSettings):
         """The secret behind digests of mail codes: as set, or (outside production) this data folder's own."""
         return self.secret or kept_secret(self.folder / "secrets", "identity")
 
+    @property
     def sealing_keys(self) -> tuple[SecretStr, ...]:
         """The secrets that seal, oldest first: as set, or the installation's one secret."""
         return tuple(self.sealing.keys) or (self.secret or kept_secret(self.folder / "secrets", "sealing"),)
