@@ -1,4 +1,4 @@
-"""The kernel's own work: expiring holds, checking invariants, forgetting old idempotency keys, sending mails."""
+"""The kernel's own work: expiring holds, checking invariants, forgetting old keys and tries, sending mails."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -8,12 +8,15 @@ from hutong.kernel.credits import INVARIANTS as CREDITS
 from hutong.kernel.credits import expire_holds
 from hutong.kernel.credits.expiry import list_expired
 from hutong.kernel.http.idempotency import forget_old
+from hutong.kernel.identity.notices import LockNotices
+from hutong.kernel.identity.tries import forget_tries
 from hutong.kernel.jobs import Job, Retry, Schedule, Task
 from hutong.kernel.observability.invariants import check
 from hutong.kernel.observability.logs import logger
 from hutong.kernel.orders import INVARIANTS as ORDERS
 
 EXPIRE, VERIFY, FORGET = "kernel.credits.expire_holds", "kernel.ledger.verify", "kernel.http.forget_keys"
+FORGET_TRIES = "kernel.identity.forget_tries"
 KEYS_LIVE = timedelta(days=7)
 _log = logger("host.housekeeping")
 
@@ -41,13 +44,25 @@ def kernel_work(kernel: Kernel, everything: Callable[[], Work]) -> Work:
         """Forget idempotency keys that are older than seven days."""
         await kernel.db.write(forget_old, kernel.clock.now() - KEYS_LIVE)
 
+    async def forget_old_tries(job: Job) -> None:
+        """Forget counters, mail codes and known devices that decide nothing any more."""
+        await kernel.db.write(forget_tries, kernel.clock.now())
+
+    notices = LockNotices(kernel.db, kernel.jobs, kernel.mail, kernel.clock, kernel.settings.auth)
     return Work(
         tasks=(
             Task(EXPIRE, expire, Retry(attempts=3)),
             Task(VERIFY, verify, Retry(attempts=3), timeout=600.0),
             Task(FORGET, forget, Retry(attempts=3)),
+            Task(FORGET_TRIES, forget_old_tries, Retry(attempts=3)),
             *kernel.mail.tasks(),
+            *notices.tasks(),
         ),
-        schedules=(Schedule(EXPIRE, every=30.0), Schedule(VERIFY, every=900.0), Schedule(FORGET, cron="17 3 * * *")),
+        schedules=(
+            Schedule(EXPIRE, every=30.0),
+            Schedule(VERIFY, every=900.0),
+            Schedule(FORGET, cron="17 3 * * *"),
+            Schedule(FORGET_TRIES, cron="37 3 * * *"),
+        ),
         invariants=(*CREDITS, *ORDERS),
     )

@@ -14,8 +14,11 @@ from hutong.kernel.gateway import Gateway
 from hutong.kernel.http.addresses import ClientAddress
 from hutong.kernel.http.answers import ErrorRenderer
 from hutong.kernel.http.limits import Limiter
+from hutong.kernel.identity import RealmPolicy
+from hutong.kernel.identity.accounts import Accounts, AccountServices
 from hutong.kernel.identity.epochs import Epochs
 from hutong.kernel.identity.passwords import Passwords
+from hutong.kernel.identity.sessions import Sessions
 from hutong.kernel.jobs import Jobs, Schedule, Task
 from hutong.kernel.mail import Mail
 from hutong.kernel.observability.health import HealthRegistry
@@ -43,12 +46,12 @@ class Kernel:
     limiter: Limiter
     address: ClientAddress
     epochs: Epochs
-    passwords: Passwords
     wallet: Wallet
     files: Storage
     images: ImageIntake
     gateway: Gateway
     mail: Mail
+    passwords: Passwords
     sealer: Sealer
     channels: Mapping[str, PaymentChannel]
     health: HealthRegistry
@@ -60,6 +63,21 @@ class Kernel:
         found = self.sections[kind]
         assert isinstance(found, kind)
         return found
+
+    def open_accounts(self, policy: RealmPolicy, sessions: Sessions) -> Accounts:
+        """Accounts with an e-mail address of one realm, whose sessions these are."""
+        services = AccountServices(
+            db=self.db,
+            limiter=self.limiter,
+            jobs=self.jobs,
+            mail=self.mail,
+            ids=self.ids,
+            clock=self.clock,
+            passwords=self.passwords,
+            settings=self.settings.auth,
+            secret=self.settings.identity_secret,
+        )
+        return Accounts(policy, sessions, services)
 
 
 @dataclass(frozen=True)
@@ -95,6 +113,7 @@ class AppSpec:
         largest_body: bytes of any other body, where that is less than the settings allow.
         health: path of its own health page.
         own_limits: path prefixes that the limit of an address leaves alone, for they are limited by what comes of them.
+        open_accounts: makes its accounts, for operators; None for an app whose users have no e-mail address.
     """
 
     name: str
@@ -106,3 +125,4 @@ class AppSpec:
     largest_body: int | None = None
     health: str = "/health"
     own_limits: tuple[str, ...] = ()
+    open_accounts: Callable[[Kernel], Accounts] | None = None

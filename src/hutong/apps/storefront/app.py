@@ -27,7 +27,7 @@ from hutong.kernel.http.description import describe
 from hutong.kernel.http.failures import FailureLimit
 from hutong.kernel.http.limits import Limit
 from hutong.kernel.identity import RealmPolicy, TokenRealm, User
-from hutong.kernel.identity.accounts import Accounts, AccountServices
+from hutong.kernel.identity.accounts import Accounts
 from hutong.kernel.identity.sessions import Sessions
 from hutong.kernel.orders import Catalogue, Orders, Products, Shop, products_document
 from hutong.kernel.store import Copies
@@ -76,8 +76,7 @@ def documents() -> list[Document[Products]]:
 
 def _parts(kernel: Kernel) -> Storefront:
     settings = kernel.section(StorefrontSettings)
-    sessions = _sessions(kernel, settings)
-    accounts = _accounts(kernel, sessions)
+    accounts, sessions = open_accounts(kernel), _sessions(kernel)
     shop = _shop(kernel)
     refused = Limit(f"{REALM}.refused_notices", settings.refused_notices_per_minute)
     return Storefront(
@@ -93,25 +92,16 @@ def _parts(kernel: Kernel) -> Storefront:
     )
 
 
-def _sessions(kernel: Kernel, settings: StorefrontSettings) -> Sessions:
+def _sessions(kernel: Kernel) -> Sessions:
+    settings = kernel.section(StorefrontSettings)
     keys = kernel.settings.realm_keys(REALM, settings.tokens)
     tokens = TokenRealm(keys, kernel.clock, timedelta(seconds=settings.sessions.access_seconds), name=REALM)
     return Sessions(tokens, settings.sessions, kernel.db, kernel.store, kernel.ids, kernel.clock)
 
 
-def _accounts(kernel: Kernel, sessions: Sessions) -> Accounts:
-    services = AccountServices(
-        db=kernel.db,
-        limiter=kernel.limiter,
-        jobs=kernel.jobs,
-        mail=kernel.mail,
-        ids=kernel.ids,
-        clock=kernel.clock,
-        passwords=kernel.passwords,
-        settings=kernel.settings.auth,
-        secret=kernel.settings.identity_secret,
-    )
-    return Accounts(RealmPolicy(REALM, _welcome), sessions, services)
+def open_accounts(kernel: Kernel) -> Accounts:
+    """The accounts of this realm."""
+    return kernel.open_accounts(RealmPolicy(REALM, _welcome), _sessions(kernel))
 
 
 def _welcome(conn: Connection, new: User) -> None:
@@ -142,6 +132,7 @@ SPEC = AppSpec(
     create_work=create_work,
     documents=documents,
     renderer=bodies,
+    open_accounts=open_accounts,
     largest_body=LARGEST_BODY,
     health="/api/system/health",
     own_limits=REAL_STATUS[:1],

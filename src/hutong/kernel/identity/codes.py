@@ -128,8 +128,3 @@ class Codes:
     def _named(self, purpose: CodePurpose, email: str) -> tuple[ColumnElement[bool], ...]:
         columns = email_codes.c
         return columns.realm == self._realm, columns.purpose == purpose, columns.email == email
-
-
-def forget_expired(conn: Connection, before: datetime) -> None:
-    """Remove codes that were over before that moment."""
-    conn.execute(email_codes.delete().where(email_codes.c.expires_at < before))

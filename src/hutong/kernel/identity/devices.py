@@ -45,8 +45,3 @@ class KnownDevices:
     def forget(self, conn: Connection, user_id: int) -> None:
         """No device of this user is known any more."""
         conn.execute(known_devices.delete().where(known_devices.c.user_id == user_id))
-
-
-def forget_unseen(conn: Connection, now: datetime) -> None:
-    """Remove devices that were not seen for so long that they are unknown again."""
-    conn.execute(known_devices.delete().where(known_devices.c.seen_at <= now - KNOWN))
