@@ -1,4 +1,4 @@
-"""The kernel's own work: expiring holds, checking invariants, forgetting old keys and tries, sending mails."""
+"""The kernel's own work: expiring holds, checking invariants, forgetting old keys, tries and sessions, sending mails."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -8,6 +8,7 @@ from hutong.kernel.credits import INVARIANTS as CREDITS
 from hutong.kernel.credits import expire_holds
 from hutong.kernel.credits.expiry import list_expired
 from hutong.kernel.http.idempotency import forget_old
+from hutong.kernel.identity import sessions
 from hutong.kernel.identity.notices import LockNotices
 from hutong.kernel.identity.tries import forget_tries
 from hutong.kernel.jobs import Job, Retry, Schedule, Task
@@ -17,7 +18,9 @@ from hutong.kernel.orders import INVARIANTS as ORDERS
 
 EXPIRE, VERIFY, FORGET = "kernel.credits.expire_holds", "kernel.ledger.verify", "kernel.http.forget_keys"
 FORGET_TRIES = "kernel.identity.forget_tries"
+FORGET_SESSIONS = "kernel.identity.forget_sessions"
 KEYS_LIVE = timedelta(days=7)
+SESSIONS_LIVE = timedelta(days=30)
 _log = logger("host.housekeeping")
 
 
@@ -49,6 +52,11 @@ def kernel_work(kernel: Kernel, everything: Callable[[], Work]) -> Work:
         await kernel.db.write(forget_tries, kernel.clock.now())
 
     notices = LockNotices(kernel.db, kernel.jobs, kernel.mail, kernel.clock, kernel.settings.auth)
+    async def forget_sessions(job: Job) -> None:
+        """Forget sessions whose last token ran out more than 30 days ago."""
+        while await kernel.db.write(sessions.forget_old, kernel.clock.now() - SESSIONS_LIVE):
+            pass
+
     return Work(
         tasks=(
             Task(EXPIRE, expire, Retry(attempts=3)),
@@ -57,12 +65,14 @@ def kernel_work(kernel: Kernel, everything: Callable[[], Work]) -> Work:
             Task(FORGET_TRIES, forget_old_tries, Retry(attempts=3)),
             *kernel.mail.tasks(),
             *notices.tasks(),
+            Task(FORGET_SESSIONS, forget_sessions, Retry(attempts=3), timeout=600.0),
         ),
         schedules=(
             Schedule(EXPIRE, every=30.0),
             Schedule(VERIFY, every=900.0),
             Schedule(FORGET, cron="17 3 * * *"),
             Schedule(FORGET_TRIES, cron="37 3 * * *"),
+            Schedule(FORGET_SESSIONS, cron="27 3 * * *"),
         ),
-        invariants=(*CREDITS, *ORDERS),
+        invariants=(*CREDITS, *sessions.INVARIANTS, *ORDERS),
     )
