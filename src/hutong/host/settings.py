@@ -9,6 +9,10 @@ from hutong.apps.emoji.settings import EmojiSettings
 from hutong.apps.storefront.settings import StorefrontSettings
 from hutong.kernel.settings import KernelSettings, Section, SettingsRefused
 from hutong.kernel.store import Address
+from hutong.providers.alipay.account import account_of
+from hutong.providers.alipay.keys import spelled
+from hutong.providers.alipay.sandbox.keys import SandboxKeys as AlipaySandboxKeys
+from hutong.providers.alipay.settings import SANDBOX_APP_ID, SANDBOX_SELLER_ID, AlipaySettings
 from hutong.providers.dashscope.settings import SANDBOX_KEY, DashScopeSettings
 from hutong.providers.oss.settings import SANDBOX_ID, SANDBOX_SECRET, OssSettings
 from hutong.providers.s3.settings import S3Settings
@@ -52,6 +56,7 @@ class Settings(KernelSettings):
     oss: OssSettings = OssSettings()
     s3: S3Settings = S3Settings()
     smtp: SmtpSettings = SmtpSettings()
+    alipay: AlipaySettings = AlipaySettings()
     wechat_pay: WechatPaySettings = WechatPaySettings()
     wechat_pay_v2: WechatPayV2Settings = WechatPayV2Settings()
     payment_sandbox: PaymentSandboxLimits = PaymentSandboxLimits()
@@ -64,7 +69,7 @@ class Settings(KernelSettings):
         """Sections by their class, as apps ask for them."""
         sections = (
             *(self.emoji, self.storefront, self.dashscope, self.oss, self.s3, self.smtp),
-            *(self.wechat_pay, self.wechat_pay_v2),
+            *(self.alipay, self.wechat_pay, self.wechat_pay_v2),
         )
         return {type(section): section for section in sections}
 
@@ -72,6 +77,11 @@ class Settings(KernelSettings):
     def sandboxed(self) -> bool:
         """Whether DashScope is this installation's own sandbox."""
         return not self.dashscope.base_url
+
+    @property
+    def alipay_sandboxed(self) -> bool:
+        """Whether Alipay is this installation's own sandbox."""
+        return not self.production and self.alipay.sandboxed
 
     @property
     def wechat_pay_sandboxed(self) -> bool:
@@ -86,7 +96,7 @@ class Settings(KernelSettings):
     @property
     def any_sandbox(self) -> bool:
         """Whether any vendor is this installation's own sandbox."""
-        return self.sandboxed or self.oss_sandboxed or self.smtp.sandboxed
+        return self.sandboxed or self.oss_sandboxed or self.smtp.sandboxed or self.alipay_sandboxed
 
 
 def load_settings(**overrides: Any) -> Settings:
@@ -107,6 +117,7 @@ def load_settings(**overrides: Any) -> Settings:
     if settings.files.storage == "s3" and settings.s3.missing is not None:
         raise SettingsRefused(f"HUTONG_S3__{settings.s3.missing} must be set: HUTONG_FILES__STORAGE is s3")
     _check_wechat_pay(settings)
+    _check_alipay(settings)
     _check_store(settings)
     _check_production(settings)
     return settings
@@ -125,6 +136,21 @@ def _check_wechat_pay(settings: Settings) -> None:
             raise SettingsRefused(f"HUTONG_WECHAT_PAY_V2__{v2.missing} must be set: HUTONG_WECHAT_PAY_V2__BASE_URL is")
         if v2.mchid == SANDBOX_MCHID or v2.key.get_secret_value() == SANDBOX_V2_KEY:
             raise SettingsRefused("HUTONG_WECHAT_PAY_V2__MCHID and __KEY must be your own: the sandbox's are public")
+
+
+def _check_alipay(settings: Settings) -> None:
+    """A real account is whole, and not the sandbox's."""
+    chosen = settings.alipay
+    if not chosen.gateway_url:
+        return
+    account = account_of(chosen)
+    if chosen.app_id == SANDBOX_APP_ID or chosen.seller_id == SANDBOX_SELLER_ID:
+        raise SettingsRefused("HUTONG_ALIPAY__APP_ID and __SELLER_ID must be your own: the sandbox's are public")
+    if settings.production and not chosen.gateway_url.startswith("https://"):
+        raise SettingsRefused("HUTONG_ALIPAY__GATEWAY_URL must begin with https:// in production")
+    used = {spelled(key) for key in (account.private_key.public_key(), *account.alipay_keys)}
+    if used & AlipaySandboxKeys(settings.folder).made():
+        raise SettingsRefused("HUTONG_ALIPAY__PRIVATE_KEY and __ALIPAY_PUBLIC_KEYS must not be the sandbox's keys")
 
 
 def _check_store(settings: Settings) -> None:

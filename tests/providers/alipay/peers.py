@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from alipay import AliPay
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from hutong.providers.alipay.gateway import Account
+from hutong.providers.alipay.account import Account
 from support.rsa_keys import private_pem, public_pem, rsa_key
 
 APP_ID = "2021000000000077"

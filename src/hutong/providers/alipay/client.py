@@ -3,7 +3,8 @@ fastpay.refund.query (reference/identity_orders.md §5.3).
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cached_property
 
 from hutong.kernel.http.outbound import Outbound
 from hutong.kernel.orders.errors import ChannelRefused, ChannelUnavailable
@@ -22,10 +23,11 @@ from hutong.kernel.orders.ports import (
 from hutong.kit.clock import Clock
 from hutong.kit.text import shorten
 from hutong.providers.alipay import moments
+from hutong.providers.alipay.account import Account
 from hutong.providers.alipay.amounts import yuan_of
 from hutong.providers.alipay.errors import Meaning
-from hutong.providers.alipay.gateway import Account, Gateway
-from hutong.providers.alipay.notices import read_notice
+from hutong.providers.alipay.gateway import Gateway
+from hutong.providers.alipay.notices import acknowledge, read_notice
 from hutong.providers.alipay.schemas import CURRENCY, payment_found, refund_found
 from hutong.providers.alipay.settings import AlipaySettings
 
@@ -49,17 +51,20 @@ class AlipayChannel:
 
     Args:
         settings: way of paying and limits.
-        account: ids and keys.
         url: of the gateway or the sandbox.
+        account: gives ids and keys; called once, when they are first needed.
         outbound: the kernel's client.
         clock: for the time in requests, and for the age of notices.
     """
 
-    def __init__(self, settings: AlipaySettings, account: Account, url: str, outbound: Outbound, clock: Clock) -> None:
+    def __init__(
+        self, settings: AlipaySettings, url: str, account: Callable[[], Account], outbound: Outbound, clock: Clock
+    ) -> None:
         self._settings = settings
+        self._url = url
         self._account = account
+        self._outbound = outbound
         self._clock = clock
-        self._gateway = Gateway(url, account, outbound, clock, settings.timeout)
 
     @property
     def name(self) -> str:
@@ -75,11 +80,11 @@ class AlipayChannel:
         Raises:
             ChannelRefused: Alipay could not take it: currency, amount, a hyphen in the order number, an end in the past.
         """
-        content = self._charged(charge)
+        content, notify_url = self._charged(charge), self._settings.notify_url or charge.notify_url
         if self._settings.way == "native":
-            return await self._code(content, charge.notify_url)
+            return await self._code(content, notify_url)
         method, product = PAGES[self._settings.way]
-        more = {"notify_url": charge.notify_url, "return_url": self._settings.return_url}
+        more = {"notify_url": notify_url, "return_url": self._settings.return_url}
         return PayParameters(
             "page", {"pay_url": self._gateway.link(method, content | {"product_code": product}, **more)}
         )
@@ -124,6 +129,8 @@ class AlipayChannel:
                 "out_request_no": refund.refund_no,
             },
         )
+        if reply.meaning in {Meaning.LOST, Meaning.PAID}:  # PAID: the time in which it could be given back is over
+            return RefundFound(RefundState.FAILED, refund.refund_no, money=refund.money, reason=reply.text("sub_code"))
         if reply.meaning is not Meaning.DONE:
             raise reply.failure()
         if reply.text("fund_change") == "Y" and reply.text("out_trade_no") == refund.order_no:
@@ -147,12 +154,11 @@ class AlipayChannel:
 
     def read_notice(self, headers: Mapping[str, str], body: bytes) -> Notice:
         """See `PaymentChannel.read_notice`."""
-        return read_notice(body, self._account, self._clock.now())
+        return read_notice(NAME, body, self._own, self._clock.now())
 
     def acknowledge(self, refusal: str | None) -> Acknowledgement:
-        """See `PaymentChannel.acknowledge`. Anything else than these seven letters is a failure to Alipay."""
-        status, word = (200, b"success") if refusal is None else (400, b"failure")
-        return Acknowledgement(status, word, {"Content-Type": "text/plain; charset=utf-8"})
+        """See `PaymentChannel.acknowledge`."""
+        return acknowledge(refusal)
 
     async def ping(self) -> None:
         """Ask for an order of nobody's: the signed answer needs the application, both keys and the clock to be right.
@@ -161,6 +167,14 @@ class AlipayChannel:
             ChannelUnavailable, ChannelRefused.
         """
         await self.query(NOBODYS)
+
+    @cached_property
+    def _own(self) -> Account:
+        return self._account()
+
+    @cached_property
+    def _gateway(self) -> Gateway:
+        return Gateway(self._url, self._own, self._outbound, self._clock, self._settings.timeout)
 
     def _charged(self, charge: Charge) -> dict[str, str]:
         if charge.money.currency != CURRENCY or not 1 <= charge.money.amount <= LARGEST_FEN:
@@ -172,7 +186,7 @@ class AlipayChannel:
         return {
             "out_trade_no": charge.order_no,
             "total_amount": yuan_of(charge.money.amount),
-            "subject": shorten(_plain(charge.description), LONGEST_SUBJECT),
+            "subject": shorten(_plain(charge.description) or charge.order_no, LONGEST_SUBJECT),
             "time_expire": moments.written(charge.expires_at),
         }
 

@@ -4,19 +4,18 @@ An answer that is not signed by a pinned key says nothing, whatever it says: it 
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
-
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
 from hutong.kernel.http.outbound import Answer, Outbound, OutboundFailed
 from hutong.kernel.orders.errors import ChannelUnavailable
 from hutong.kit.clock import Clock
 from hutong.kit.text import is_clean
 from hutong.providers.alipay import moments
-from hutong.providers.alipay.errors import UNAVAILABLE_SECONDS, Meaning, failure_of, meaning_of
+from hutong.providers.alipay.account import Account
+from hutong.providers.alipay.errors import PAUSES, Meaning, failure_of, meaning_of
 from hutong.providers.alipay.signed_json import AnswerMalformed, members, object_of, text_of
 from hutong.providers.alipay.signing import SIGN_TYPE, sign_parameters, verify
 
@@ -25,33 +24,16 @@ FORM = "application/x-www-form-urlencoded;charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """Who we are to Alipay, and whom we believe.
-
-    Args:
-        app_id: the application's.
-        seller_id: the merchant's, that the money goes to.
-        private_key: signs our requests.
-        alipay_keys: any of them may sign answers and notices.
-    """
-
-    app_id: str
-    seller_id: str
-    private_key: RSAPrivateKey
-    alipay_keys: Sequence[RSAPublicKey]
-
-
-@dataclass(frozen=True, slots=True)
 class Reply:
-    """A verified answer."""
+    """What was answered to a call."""
 
-    code: str
-    sub_code: str
-    content: Mapping[str, Any] = field(default_factory=dict)
+    call: str
+    content: Mapping[str, Any]
 
     @property
     def meaning(self) -> Meaning:
-        return meaning_of(self.code, self.sub_code)
+        """What it comes to."""
+        return meaning_of(self.text("code"), self.text("sub_code"))
 
     def text(self, name: str) -> str:
         """A member's text; empty when there is none, or none that can be stored."""
@@ -60,7 +42,7 @@ class Reply:
 
     def failure(self) -> Exception:
         """The port's error for an answer that is not what the caller hoped for."""
-        return failure_of(self.code, self.sub_code)
+        return failure_of(self.call, self.text("code"), self.text("sub_code"))
 
 
 class Gateway:
@@ -90,12 +72,12 @@ class Gateway:
         """One call.
 
         Raises:
-            ChannelUnavailable: no answer came, or none that is Alipay's, or it says that Alipay does not know.
+            ChannelUnavailable: no answer came, or none that is Alipay's, or one by which nothing is known or done yet.
         """
         answer = await self._send(method, self._signed(method, content, more))
         reply = self._read(method, answer)
-        if reply.meaning is Meaning.BUSY:
-            raise failure_of(reply.code, reply.sub_code)
+        if reply.meaning in PAUSES:
+            raise reply.failure()
         return reply
 
     def _signed(self, method: str, content: Mapping[str, str], more: Mapping[str, str]) -> dict[str, str]:
@@ -139,11 +121,9 @@ class Gateway:
             signature = text_of(parts.get("sign", b'""'))
             if not verify(self._account.alipay_keys, written, signature):
                 raise _unavailable(f"Alipay's answer bears no signature of a pinned key{_hint(parts)}")
-            content = object_of(written)
+            return Reply(method, object_of(written))
         except AnswerMalformed as error:
             raise _unavailable(f"Alipay's answer is none: {error}") from error
-        reply = Reply("", "", content)
-        return Reply(reply.text("code"), reply.text("sub_code"), content)
 
 
 def _hint(parts: Mapping[str, bytes]) -> str:
@@ -153,10 +133,10 @@ def _hint(parts: Mapping[str, bytes]) -> str:
     """
     for name, written in parts.items():
         if name.endswith("_response"):
-            said = Reply("", "", object_of(written))
+            said = Reply(name, object_of(written))
             return f" (it claims {said.text('code')[:16]} {said.text('sub_code')[:64]})"
     return ""
 
 
 def _unavailable(message: str, retry_after: float | None = None) -> ChannelUnavailable:
-    return ChannelUnavailable(message, retry_after=retry_after or UNAVAILABLE_SECONDS)
+    return ChannelUnavailable(message, retry_after=retry_after or PAUSES[Meaning.AGAIN])

@@ -64,7 +64,7 @@ def spelled(key: RSAPublicKey) -> str:
 
 def _content(given: str) -> bytes:
     """The key's text: `given` itself, or what lies in the file that it names."""
-    text = given.strip()
+    text = given.replace("\\n", "\n").strip()  # an environment variable may hold a PEM in one line
     if "\n" not in text and len(text) < 1024 and not text.startswith("MI") and not text.startswith("-----"):
         return _file(Path(text))
     return text.encode()

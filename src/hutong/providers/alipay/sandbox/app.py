@@ -13,23 +13,23 @@ from starlette.routing import Route
 from hutong.kit.clock import Clock, SystemClock
 from hutong.providers.alipay.sandbox import trades, wire
 from hutong.providers.alipay.sandbox.cashier import PAGES, Cashier
-from hutong.providers.alipay.sandbox.keys import Keys
+from hutong.providers.alipay.sandbox.keys import SandboxKeys
 from hutong.providers.alipay.sandbox.notices import NoticeForms
 from hutong.providers.alipay.sandbox.refusals import AlipayRefusal
-from hutong.providers.alipay.sandbox.settings import AlipaySandboxSettings
 from hutong.providers.alipay.sandbox.trades import METHODS, Scene
 from hutong.providers.alipay.sandbox.vendor import VENDOR
 from hutong.providers.alipay.sandbox.wire import Call
-from hutong.sandbox.payments import Answered, PaymentSandbox
+from hutong.providers.alipay.settings import SANDBOX_APP_ID
+from hutong.sandbox.payments import Answered, PaymentSandbox, PaymentSandboxSettings
 
 
 class Sandbox:
     """One process's part in the stand-in."""
 
-    def __init__(self, settings: AlipaySandboxSettings, clock: Clock) -> None:
+    def __init__(self, settings: PaymentSandboxSettings, clock: Clock) -> None:
         self._settings = settings
-        self._keys = Keys(settings)
-        self._payments = PaymentSandbox(VENDOR, NoticeForms(settings, self._keys), settings, clock)
+        self._keys = SandboxKeys(settings.folder)
+        self._payments = PaymentSandbox(VENDOR, NoticeForms(self._keys), settings, clock)
         self._state = self._payments.state
         self._cashier = Cashier(settings, self._state, self._payments.desk)
 
@@ -87,7 +87,7 @@ class Sandbox:
         return Answered(wire.answer(call.method, content, self._keys.alipay), _order_no(call.content))
 
     def _verified(self, parameters: Mapping[str, str]) -> Call:
-        return wire.verified(parameters, self._settings.app_id, self._keys.app)
+        return wire.verified(parameters, SANDBOX_APP_ID, self._keys.app.public_key())
 
     def _refused(self, parameters: Mapping[str, str], refusal: AlipayRefusal) -> Answered:
         response = wire.refused(parameters["method"], refusal, self._keys.alipay)
@@ -98,7 +98,7 @@ class Sandbox:
         return trades.carry_out(scene, call)
 
 
-def create_sandbox(settings: AlipaySandboxSettings, clock: Clock | None = None) -> Starlette:
+def create_sandbox(settings: PaymentSandboxSettings, clock: Clock | None = None) -> Starlette:
     """The app; `app.state.sandbox` is the `Sandbox`, whose `start` and `close` the host calls in its own lifespan.
 
     Served alone, the app's lifespan calls them.

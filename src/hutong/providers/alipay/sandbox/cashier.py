@@ -12,11 +12,11 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from hutong.providers.alipay.sandbox import trades
 from hutong.providers.alipay.sandbox.page_texts import TEXTS
 from hutong.providers.alipay.sandbox.refusals import AlipayRefusal
-from hutong.providers.alipay.sandbox.settings import AlipaySandboxSettings
 from hutong.providers.alipay.sandbox.trades import Scene
 from hutong.providers.alipay.sandbox.wire import Call, beijing, yuan
+from hutong.providers.alipay.settings import SANDBOX_SELLER_ID
 from hutong.sandbox.pages import language, page_environment, page_headers
-from hutong.sandbox.payments import Answered, book
+from hutong.sandbox.payments import Answered, PaymentSandboxSettings, book
 from hutong.sandbox.payments.desk import Desk
 from hutong.sandbox.payments.page_texts import TEXTS as FRAME
 from hutong.sandbox.presses import Denied, check_origin, fields_of
@@ -29,7 +29,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 class Cashier:
     """The customer's side of the sandbox."""
 
-    def __init__(self, settings: AlipaySandboxSettings, state: State, desk: Desk) -> None:
+    def __init__(self, settings: PaymentSandboxSettings, state: State, desk: Desk) -> None:
         self._settings = settings
         self._state = state
         self._desk = desk
@@ -102,7 +102,7 @@ class Cashier:
         chosen = language(request.query_params.get("lang"), request.headers.get("accept-language", ""))
         nonce = secrets.token_urlsafe(16)
         more = {"t": TEXTS[chosen], "other_language": FRAME[chosen]["other_language"], "lang": chosen, "nonce": nonce}
-        html = self._template.render(**facts, **more, settings=self._settings)
+        html = self._template.render(**facts, **more, settings=self._settings, seller_id=SANDBOX_SELLER_ID)
         return HTMLResponse(html, headers=page_headers(nonce, chosen))
 
 

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from hutong.kit.clock import epoch_ms
-from hutong.providers.alipay.sandbox.keys import Keys
-from hutong.providers.alipay.sandbox.settings import AlipaySandboxSettings
+from hutong.providers.alipay.sandbox.keys import SandboxKeys
 from hutong.providers.alipay.sandbox.trades import BUYER, BUYER_LOGIN
 from hutong.providers.alipay.sandbox.wire import beijing, sign, yuan
+from hutong.providers.alipay.settings import SANDBOX_APP_ID, SANDBOX_SELLER_ID
 from hutong.sandbox.payments import NoticeRequest, Report
 from hutong.sandbox.payments.notices import REFUND
 
@@ -21,17 +21,15 @@ class NoticeForms:
     """Writes and signs notices.
 
     Args:
-        settings: for whom they are.
         keys: with Alipay's own.
     """
 
-    def __init__(self, settings: AlipaySandboxSettings, keys: Keys) -> None:
-        self._settings = settings
+    def __init__(self, keys: SandboxKeys) -> None:
         self._keys = keys
 
     def write(self, report: Report, twist: str | None, now: datetime) -> NoticeRequest:
         """See `NoticeWriter.write`."""
-        fields = self._fields(report, now)
+        fields = _fields(report, now)
         if twist == "wrong-amount":
             fields["total_amount"] = yuan((report.trade.paid_amount or 0) + 1)
         elif twist == "foreign":
@@ -49,34 +47,35 @@ class NoticeForms:
         """See `NoticeWriter.acknowledged`: these seven letters and nothing else."""
         return status == 200 and body == b"success"
 
-    def _fields(self, report: Report, now: datetime) -> dict[str, str]:
-        notice, trade = report.notice, report.trade
-        paid = notice.amount if notice.event != REFUND else trade.paid_amount or 0
-        return {
-            "app_id": self._settings.app_id,
-            "auth_app_id": self._settings.app_id,
-            "buyer_id": trade.payer or BUYER,
-            "buyer_logon_id": BUYER_LOGIN,
-            "buyer_pay_amount": yuan(paid),
-            "charset": "utf-8",
-            "fund_bill_list": f'[{{"amount":"{yuan(paid)}","fundChannel":"ALIPAYACCOUNT"}}]',
-            "gmt_create": beijing(trade.created_ms),
-            "gmt_payment": beijing(trade.paid_ms or notice.created_ms),
-            "invoice_amount": yuan(paid),
-            "notify_id": notice.id,
-            "notify_time": beijing(epoch_ms(now)),
-            "notify_type": "trade_status_sync",
-            "out_trade_no": trade.order_no,
-            "point_amount": "0.00",
-            "receipt_amount": yuan(paid),
-            "seller_id": self._settings.seller_id,
-            "subject": trade.description,
-            "total_amount": yuan(paid),
-            "trade_no": notice.transaction_id,
-            "trade_status": "TRADE_SUCCESS",
-            "version": "1.0",
-            **_refund_fields(report),
-        }
+
+def _fields(report: Report, now: datetime) -> dict[str, str]:
+    notice, trade = report.notice, report.trade
+    paid = notice.amount if notice.event != REFUND else trade.paid_amount or 0
+    return {
+        "app_id": SANDBOX_APP_ID,
+        "auth_app_id": SANDBOX_APP_ID,
+        "buyer_id": trade.payer or BUYER,
+        "buyer_logon_id": BUYER_LOGIN,
+        "buyer_pay_amount": yuan(paid),
+        "charset": "utf-8",
+        "fund_bill_list": f'[{{"amount":"{yuan(paid)}","fundChannel":"ALIPAYACCOUNT"}}]',
+        "gmt_create": beijing(trade.created_ms),
+        "gmt_payment": beijing(trade.paid_ms or notice.created_ms),
+        "invoice_amount": yuan(paid),
+        "notify_id": notice.id,
+        "notify_time": beijing(epoch_ms(now)),
+        "notify_type": "trade_status_sync",
+        "out_trade_no": trade.order_no,
+        "point_amount": "0.00",
+        "receipt_amount": yuan(paid),
+        "seller_id": SANDBOX_SELLER_ID,
+        "subject": trade.description,
+        "total_amount": yuan(paid),
+        "trade_no": notice.transaction_id,
+        "trade_status": "TRADE_SUCCESS",
+        "version": "1.0",
+        **_refund_fields(report),
+    }
 
 
 def _refund_fields(report: Report) -> Mapping[str, str]:

@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 
+from hutong.providers.alipay.settings import SANDBOX_APP_ID, SANDBOX_SELLER_ID
 from hutong.sandbox.pages import Lang
+
+NUMBERS: Mapping[str, str] = {"app_id": SANDBOX_APP_ID, "seller_id": SANDBOX_SELLER_ID}
 
 ENGLISH: Mapping[str, str] = {
     "title": "Alipay sandbox",
@@ -54,4 +57,4 @@ CHINESE: Mapping[str, str] = {
     "beijing": "北京时间",
 }
 
-TEXTS: Mapping[Lang, Mapping[str, str]] = {"en": ENGLISH, "zh": CHINESE}
+TEXTS: Mapping[Lang, Mapping[str, str]] = {"en": {**ENGLISH, **NUMBERS}, "zh": {**CHINESE, **NUMBERS}}
