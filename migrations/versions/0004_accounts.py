@@ -1,7 +1,7 @@
 """Accounts with an e-mail address: passwords, codes, tries
 
 Revision: 0004
-Before: 0002
+Before: 0003
 """
 
 import sqlalchemy as sa
@@ -10,7 +10,7 @@ from alembic import op
 from hutong.kernel.db import Id, UtcTime
 
 revision = "0004"
-down_revision = "0002"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 

@@ -1,4 +1,4 @@
-"""The kernel's own work: expiring holds, checking invariants, forgetting old keys and tries, sending mails."""
+"""The kernel's own work: expiring holds, checking invariants, forgetting what is old, sending mails."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -7,6 +7,7 @@ from hutong.kernel.assembly import Kernel, Work
 from hutong.kernel.credits import INVARIANTS, expire_holds
 from hutong.kernel.credits.expiry import list_expired
 from hutong.kernel.http.idempotency import forget_old
+from hutong.kernel.identity import sessions
 from hutong.kernel.identity.notices import LockNotices
 from hutong.kernel.identity.tries import forget_tries
 from hutong.kernel.jobs import Job, Retry, Schedule, Task
@@ -14,8 +15,10 @@ from hutong.kernel.observability.invariants import check
 from hutong.kernel.observability.logs import logger
 
 EXPIRE, VERIFY, FORGET = "kernel.credits.expire_holds", "kernel.ledger.verify", "kernel.http.forget_keys"
+FORGET_SESSIONS = "kernel.identity.forget_sessions"
 FORGET_TRIES = "kernel.identity.forget_tries"
 KEYS_LIVE = timedelta(days=7)
+SESSIONS_LIVE = timedelta(days=30)
 _log = logger("host.housekeeping")
 
 
@@ -42,6 +45,11 @@ def kernel_work(kernel: Kernel, everything: Callable[[], Work]) -> Work:
         """Forget idempotency keys that are older than seven days."""
         await kernel.db.write(forget_old, kernel.clock.now() - KEYS_LIVE)
 
+    async def forget_sessions(job: Job) -> None:
+        """Forget sessions whose last token ran out more than 30 days ago."""
+        while await kernel.db.write(sessions.forget_old, kernel.clock.now() - SESSIONS_LIVE):
+            pass
+
     async def forget_old_tries(job: Job) -> None:
         """Forget counters, mail codes and known devices that decide nothing any more."""
         await kernel.db.write(forget_tries, kernel.clock.now())
@@ -52,6 +60,7 @@ def kernel_work(kernel: Kernel, everything: Callable[[], Work]) -> Work:
             Task(EXPIRE, expire, Retry(attempts=3)),
             Task(VERIFY, verify, Retry(attempts=3), timeout=600.0),
             Task(FORGET, forget, Retry(attempts=3)),
+            Task(FORGET_SESSIONS, forget_sessions, Retry(attempts=3), timeout=600.0),
             Task(FORGET_TRIES, forget_old_tries, Retry(attempts=3)),
             *kernel.mail.tasks(),
             *notices.tasks(),
@@ -60,7 +69,8 @@ def kernel_work(kernel: Kernel, everything: Callable[[], Work]) -> Work:
             Schedule(EXPIRE, every=30.0),
             Schedule(VERIFY, every=900.0),
             Schedule(FORGET, cron="17 3 * * *"),
+            Schedule(FORGET_SESSIONS, cron="27 3 * * *"),
             Schedule(FORGET_TRIES, cron="37 3 * * *"),
         ),
-        invariants=INVARIANTS,
+        invariants=(*INVARIANTS, *sessions.INVARIANTS),
     )

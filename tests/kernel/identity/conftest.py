@@ -1,4 +1,4 @@
-"""Fixtures for tests of accounts."""
+"""Fixtures for tests of identity: a house of sessions, a desk of accounts, each on an empty database and store."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -6,9 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from hutong.kernel.db import Database
+from hutong.kernel.store import Store
+from kernel.identity.signed_in import House
 from support.accounts import Desk, desk_at
 
 OpenDesk = Callable[..., Awaitable[Desk]]
+
+
+@pytest.fixture
+def house(db: Database, store: Store) -> House:
+    return House(db, store)
 
 
 @pytest.fixture
