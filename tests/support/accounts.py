@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, event, inspect, text
 from sqlalchemy.engine import Engine
 
 from hutong.host.settings import load_settings
@@ -98,8 +98,7 @@ class Desk:
 
     async def dump(self) -> str:
         """Everything that SQL and the store hold, as text."""
-        tables = ("users", "credentials", "email_codes", "tallies", "known_devices", "jobs", "audit_events", "sessions")
-        rows = [await self.db.read(_all_of, table) for table in tables]
+        rows = await self.db.read(_everything)
         store = self.kernel.store
         keys: Sequence[bytes] = await store.call("KEYS", "*")
         held = [await store.call("DUMP", key) for key in keys]
@@ -130,7 +129,7 @@ async def desk_at(data: Path, database_url: str, store_url: str, **auth: Any) ->
 def _desk(host: Host, clock: ManualClock, passwords: CountedPasswords) -> Desk:
     kernel, welcomed = host.kernel, []
     keys = [SigningKey(kid="2026", secret=SecretStr("kV7mQ2xP9" * 8))]
-    tokens = TokenRealm(keys, clock, timedelta(days=1))
+    tokens = TokenRealm(keys, clock, timedelta(days=1), name=REALM)
     sessions = Sessions(tokens, SessionPolicy(), kernel.db, kernel.store, kernel.ids, clock)
     policy = RealmPolicy(REALM, lambda conn, user: welcomed.append(user.id))
     accounts = kernel.open_accounts(policy, sessions)
@@ -152,5 +151,6 @@ async def statements() -> AsyncIterator[list[str]]:
         event.remove(Engine, "before_cursor_execute", hear)
 
 
-def _all_of(conn: Connection, table: str) -> list[Any]:
-    return [tuple(row) for row in conn.execute(text(f"SELECT * FROM {table}"))]
+def _everything(conn: Connection) -> list[Any]:
+    tables = inspect(conn).get_table_names()
+    return [(name, [tuple(row) for row in conn.execute(text(f"SELECT * FROM {name}"))]) for name in tables]

@@ -1,4 +1,4 @@
-"""Fixtures for tests of accounts and sessions: each has an empty database and store."""
+"""Fixtures for tests of identity: a house of sessions, a desk of accounts, each on an empty database and store."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -12,6 +12,11 @@ from kernel.identity.signed_in import House
 from support.accounts import Desk, desk_at
 
 OpenDesk = Callable[..., Awaitable[Desk]]
+
+
+@pytest.fixture
+def house(db: Database, store: Store) -> House:
+    return House(db, store)
 
 
 @pytest.fixture
@@ -29,8 +34,3 @@ async def open_desk(tmp_path: Path, database_url: str, store_url: str) -> AsyncI
 async def desk(open_desk: OpenDesk) -> Desk:
     """Accounts with the usual settings."""
     return await open_desk()
-
-
-@pytest.fixture
-def house(db: Database, store: Store) -> House:
-    return House(db, store)
