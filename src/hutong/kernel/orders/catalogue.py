@@ -4,9 +4,9 @@ Source: reference/identity_orders.md O01, O02; contracts/storefront.md.
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from hutong.kernel.config import Document
 from hutong.kernel.http.languages import LANGUAGES
@@ -16,7 +16,24 @@ from hutong.kernel.orders.ports import Money
 LARGEST_AMOUNT = 10**12
 """Minor units; a larger price is a slip of the hand."""
 MOST, MOST_DAYS = 1_000, 36_600
-Count = Annotated[StrictInt, Field(ge=1, le=1_000_000_000)]
+
+
+def _whole(value: Any) -> int:
+    """Documents are read leniently, which would take `true` for 1 and "1990" for 1990."""
+    if type(value) is not int:
+        raise ValueError("this has to be a whole number")
+    return value
+
+
+def _yes_or_no(value: Any) -> bool:
+    if type(value) is not bool:
+        raise ValueError("this has to be true or false")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+YesOrNo = Annotated[bool, BeforeValidator(_yes_or_no)]
+Count = Annotated[Whole, Field(ge=1, le=1_000_000_000)]
 
 
 class _Part(BaseModel):
@@ -26,7 +43,7 @@ class _Part(BaseModel):
 class Price(_Part):
     """An amount in minor units, and its currency (CNY 12.30 is 1230)."""
 
-    amount: Annotated[StrictInt, Field(ge=1, le=LARGEST_AMOUNT)]
+    amount: Annotated[Whole, Field(ge=1, le=LARGEST_AMOUNT)]
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 
 
@@ -34,7 +51,7 @@ class MembershipGrant(_Part):
     """Days of a plan, added to what is left of it."""
 
     plan: Annotated[str, Field(min_length=1, max_length=32)]
-    days: Annotated[StrictInt, Field(ge=1, le=MOST_DAYS)]
+    days: Annotated[Whole, Field(ge=1, le=MOST_DAYS)]
 
 
 class Grants(_Part):
@@ -48,7 +65,7 @@ class Grants(_Part):
 
     credits: Count | None = None
     membership: MembershipGrant | None = None
-    revoke: StrictBool = False
+    revoke: YesOrNo = False
 
 
 class Product(_Part):
@@ -67,8 +84,8 @@ class Product(_Part):
     names: dict[str, Annotated[str, Field(min_length=1, max_length=100)]]
     price: Price
     grants: Grants = Grants()
-    active: StrictBool = True
-    max_quantity: Annotated[StrictInt, Field(ge=1, le=MOST)] = 1
+    active: YesOrNo = True
+    max_quantity: Annotated[Whole, Field(ge=1, le=MOST)] = 1
 
     @field_validator("names")
     @classmethod
