@@ -39,7 +39,8 @@ class HostApp:
 
     def __init__(self, host: Host, sandboxes: Sandboxes | None = None) -> None:
         self._host = host
-        wanted = host.settings.sandboxed or host.settings.oss_sandboxed
+        chosen = host.settings
+        wanted = chosen.sandboxed or chosen.oss_sandboxed or chosen.wechat_pay_sandboxed
         self._sandboxes = sandboxes or (Sandboxes(host.settings) if wanted else None)
         self._mounts = self._mount(host.specs)
         self._by_name = {spec.name: self._mounts[host.kernel.mounted_at[spec.name]] for spec in host.specs}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
+from hutong.host.channels import WECHAT_PAY_PATH, sandbox_url
 from hutong.host.settings import Settings
 from hutong.host.storages import oss_endpoint
 from hutong.host.wiring import OSS_SANDBOX_PATH, SANDBOX_PATH
@@ -17,6 +18,8 @@ from hutong.providers.dashscope.sandbox.ports import Vision, VisionUnavailable
 from hutong.providers.dashscope.sandbox.settings import SandboxSettings
 from hutong.providers.dashscope.sandbox.vision_client import VisionClient
 from hutong.providers.dashscope.sandbox.vision_process import VisionProcess
+from hutong.providers.wechat.pay.sandbox.app import create_sandbox as create_wechat_pay
+from hutong.sandbox.payments import PaymentSandboxSettings
 
 _log = logger("host.sandboxes")
 
@@ -38,13 +41,14 @@ class Sandboxes:
         self._process: VisionProcess | None = None
         self._dashscope = self._create_dashscope(settings, vision) if settings.sandboxed else None
         self._oss = _create_oss(settings) if settings.oss_sandboxed else None
+        self._wechat_pay = _create_wechat_pay(settings) if settings.wechat_pay_sandboxed else None
         self._bucket = settings.oss.bucket
         self._warming: asyncio.Task[None] | None = None
 
     @property
     def mounts(self) -> Mapping[str, ASGIApp]:
         """The sandboxes by the path of their page."""
-        found = {SANDBOX_PATH: self._dashscope, OSS_SANDBOX_PATH: self._oss}
+        found = {SANDBOX_PATH: self._dashscope, OSS_SANDBOX_PATH: self._oss, WECHAT_PAY_PATH: self._wechat_pay}
         return {path: app for path, app in found.items() if app is not None}
 
     def bucket_at(self, path: str, host: str) -> ASGIApp | None:
@@ -54,8 +58,9 @@ class Sandboxes:
 
     async def start(self) -> None:
         """Begin to work off what waits; the vision process warms up meanwhile, for its libraries load slowly."""
-        if self._dashscope is not None:
-            await self._dashscope.state.sandbox.start()
+        for app in (self._dashscope, self._wechat_pay):
+            if app is not None:
+                await app.state.sandbox.start()
         if self._process is not None:
             self._warming = asyncio.create_task(self._warm_up(self._process))
 
@@ -77,11 +82,17 @@ class Sandboxes:
 
     async def stop(self) -> None:
         await end(self._warming)
-        for app in (self._dashscope, self._oss):
+        for app in (self._dashscope, self._oss, self._wechat_pay):
             if app is not None:
                 await app.state.sandbox.close()
         if self._process is not None:
             await self._process.close()
+
+
+def _create_wechat_pay(settings: Settings) -> Starlette:
+    limits = settings.payment_sandbox.model_dump()
+    made = PaymentSandboxSettings(folder=settings.folder, public_url=sandbox_url(settings, WECHAT_PAY_PATH), **limits)
+    return create_wechat_pay(made, v2_sign_type=settings.wechat_pay_v2.sign_type)
 
 
 def _create_oss(settings: Settings) -> Starlette:

@@ -100,6 +100,7 @@ class NoticeSender:
         """One delivery, in as many copies as were ordered; all of them must be acknowledged."""
         twist = await self._state.write(notices.twist_of, self._vendor.twists, self._state.now_ms())
         request = self._writer.write(report, twist, self._state.clock.now())
+        twist = None if request.plain else twist
         url = report.notice.url
         answers = await asyncio.gather(*(self._post(session, url, request) for _ in range(report.notice.copies)))
         taken = [self._writer.acknowledged(report, status, body) for status, body in answers]
@@ -149,4 +150,4 @@ def _is_something_due(conn: sqlite3.Connection, now_ms: int) -> bool:
 def _report(conn: sqlite3.Connection, notice: Notice, now_ms: int) -> Report:
     trade = book.get(conn, notice.order_no, now_ms)
     refund = book.find_refund(conn, notice.refund_no) if notice.refund_no else None
-    return Report(notice, trade, refund)
+    return Report(notice, trade, refund, book.refunded(conn, notice.order_no))

@@ -43,19 +43,27 @@ class Vendor:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a notice is about. `refund` is there if and only if the notice reports one."""
+    """What a notice is about. `refund` is there if and only if the notice reports one.
+
+    `refunded` is what has gone back of the trade so far, in all.
+    """
 
     notice: Notice
     trade: Trade
     refund: Refund | None = None
+    refunded: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class NoticeRequest:
-    """A notice as it goes over the wire, by POST to the notice's URL."""
+    """A notice as it goes over the wire, by POST to the notice's URL.
+
+    `plain` says that nothing is wrong with it, for the twist that was asked for has no meaning here.
+    """
 
     headers: Mapping[str, str]
     body: bytes
+    plain: bool = False
 
 
 class NoticeWriter(Protocol):
