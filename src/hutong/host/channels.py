@@ -13,8 +13,9 @@ from hutong.providers.alipay.account import account_of
 from hutong.providers.alipay.client import AlipayChannel
 from hutong.providers.alipay.sandbox.keys import SandboxKeys as AlipaySandboxKeys
 from hutong.providers.wechat.pay.client import WechatPay
-from hutong.providers.wechat.pay.credentials import credentials_of
+from hutong.providers.wechat.pay.credentials import credentials_of, v2_credentials_of
 from hutong.providers.wechat.pay.sandbox.credentials import SandboxKeys
+from hutong.providers.wechat.pay.v2 import WechatPayV2
 
 WECHAT_PAY_PATH = "/sandbox/wechatpay"
 ALIPAY_PATH = "/sandbox/alipay"
@@ -28,6 +29,7 @@ def open_channels(settings: Settings, outbound: Outbound, clock: Clock) -> Mappi
     """
     channels: list[PaymentChannel] = [
         *_wechat(settings, outbound, clock),
+        *_wechat_v2(settings, outbound, clock),
         *_alipay(settings, outbound, clock),
     ]
     return {channel.name: channel for channel in channels}
@@ -46,6 +48,16 @@ def _wechat(settings: Settings, outbound: Outbound, clock: Clock) -> Iterator[Pa
     elif not settings.production:
         keys, url = SandboxKeys(settings.folder), sandbox_url(settings, WECHAT_PAY_PATH)
         yield WechatPay(chosen, url, keys.credentials, outbound, clock)
+
+
+def _wechat_v2(settings: Settings, outbound: Outbound, clock: Clock) -> Iterator[PaymentChannel]:
+    chosen = settings.wechat_pay_v2
+    if chosen.base_url:
+        own = v2_credentials_of(chosen)
+        yield WechatPayV2(chosen, chosen.base_url, lambda: own, outbound, clock)
+    elif not settings.production:
+        keys, url = SandboxKeys(settings.folder), sandbox_url(settings, WECHAT_PAY_PATH)
+        yield WechatPayV2(chosen, url, keys.v2_credentials, outbound, clock)
 
 
 def _alipay(settings: Settings, outbound: Outbound, clock: Clock) -> Iterator[PaymentChannel]:

@@ -73,7 +73,7 @@ class WechatPay:
             raise ChannelRefused("WeChat Pay takes CNY only.")
         way = "native" if charge.payer is None else "jsapi"
         answer = await self._ask("open", "POST", f"{TRANSACTIONS}/{way}", self._order(charge))
-        with _well_formed("open"):
+        with well_formed("open"):
             if charge.payer is None:
                 return PayParameters(way, {"code_url": text(answer, "code_url")})
             return PayParameters(way, self._page_call(text(answer, "prepay_id")))
@@ -89,7 +89,7 @@ class WechatPay:
         named = tuple(answer.get(name) for name in ("out_trade_no", "mchid", "appid"))
         if named != (order_no, self._own.mchid, self._own.appid):
             raise ChannelUnavailable("WeChat Pay answered about another order than it was asked for.")
-        with _well_formed("query"):
+        with well_formed("query"):
             return payment_found(answer)
 
     async def close(self, order_no: str) -> Closing:
@@ -192,7 +192,7 @@ class WechatPay:
         }
 
     def _refund_found(self, call: str, refund: Refund, answer: Mapping[str, Any]) -> RefundFound:
-        with _well_formed(call):
+        with well_formed(call):
             found = refund_found(answer, "status")
         if found.refund_no != refund.refund_no or answer.get("transaction_id") != refund.transaction_id:
             raise ChannelUnavailable("WeChat Pay answered about another refund than it was asked for.")
@@ -216,7 +216,7 @@ def closing_of(refused: CallRefused) -> Closing:
 
 
 @contextmanager
-def _well_formed(call: str) -> Iterator[None]:
+def well_formed(call: str) -> Iterator[None]:
     """A verified answer that nobody can read is as good as none."""
     try:
         yield

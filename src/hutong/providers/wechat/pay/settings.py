@@ -106,12 +106,14 @@ class WechatPayV2Settings(Section):
     @property
     def missing(self) -> str | None:
         """The first setting that a real account lacks, as the end of its variable's name."""
-        return next(
-            (name.upper() for name in ("appid", "mchid", "key", "certificate") if not getattr(self, name)), None
-        )
+        given = {
+            "APPID": self.appid,
+            "MCHID": self.mchid,
+            "KEY": _of_length(self.key),
+            "CERTIFICATE": self.certificate,
+        }
+        return next((name for name, value in given.items() if not value), None)
 
 
-def is_public(secret: SecretStr | str | None) -> bool:
-    """Whether it is one of the sandbox's, which everybody knows."""
-    plain = secret.get_secret_value() if isinstance(secret, SecretStr) else secret
-    return plain in SANDBOX_KEYS
+def _of_length(key: SecretStr) -> bool:
+    return len(key.get_secret_value().encode()) == KEY_LENGTH

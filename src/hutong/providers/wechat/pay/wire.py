@@ -1,6 +1,6 @@
 """Calls to APIv3: signed, answered, verified. The main host is asked first, then the backup, if there is one."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -15,6 +15,8 @@ from hutong.providers.wechat.pay.schemas import Malformed, object_of
 from hutong.providers.wechat.pay.signatures import Unverified, Verifier, authorization
 
 AGENT = "hutong"
+MakesRequest = Callable[[str, str], tuple[Mapping[str, str], bytes | None]]
+"""Headers and body for a method and a target, made anew for each try: every signature has its own nonce."""
 _log = logger("providers.wechat.pay")
 
 
@@ -34,7 +36,7 @@ class Hosts:
         self._hosts = [(vendor if place == 0 else f"{vendor}-backup", url) for place, url in enumerate(urls)]
         self._timeout = timeout
 
-    async def ask(self, call: str, method: str, target: str, request: "Request", **options: Any) -> Answer:
+    async def ask(self, call: str, method: str, target: str, request: MakesRequest, **options: Any) -> Answer:
         """The answer of the first host that gives one below 500; else the last one's.
 
         Raises:
@@ -60,7 +62,7 @@ class Hosts:
 
 
 class Request:
-    """Makes headers and body anew for each try, for every signature has its own nonce."""
+    """Makes a signed request of APIv3."""
 
     def __init__(self, own: Credentials, clock: Clock, content: Mapping[str, Any] | None) -> None:
         self._own = own
