@@ -47,6 +47,7 @@ class Merchant:
     refused: list[NoticeRefused] = field(default_factory=list)
     raw: list[tuple[Mapping[str, str], bytes]] = field(default_factory=list)
     deaf: bool = False  # a merchant that cannot store anything
+    news: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def take(self, request: Request) -> Response:
         """POST /notify."""
@@ -65,6 +66,8 @@ class Merchant:
             else:
                 self.believed.append(notice)
         said = self.channel.acknowledge(refusal)
+        async with self.news:
+            self.news.notify_all()
         return Response(said.body, said.status, dict(said.headers))
 
 
@@ -154,9 +157,8 @@ class AlipayBench:
         self, count: int, kind: Callable[[Merchant], list[Any]] = lambda merchant: merchant.believed
     ) -> None:
         """Until the merchant has that many notices."""
-        async with asyncio.timeout(20):
-            while len(kind(self.merchant)) < count:
-                await asyncio.sleep(0.02)
+        async with asyncio.timeout(20), self.merchant.news:
+            await self.merchant.news.wait_for(lambda: len(kind(self.merchant)) >= count)
 
 
 @asynccontextmanager

@@ -202,7 +202,7 @@ async def test_a_vendor_that_is_down_says_nothing(bench: AlipayBench) -> None:
 async def test_an_unsigned_answer_says_nothing(bench: AlipayBench) -> None:
     """Not even that there is no such application: whoever stands in between could say so."""
     await bench.press("refuse", code="isv.invalid-app-id", on="close")
-    with pytest.raises(ChannelUnavailable, match="isv.invalid-app-id"):
+    with pytest.raises(ChannelUnavailable, match=r"isv\.invalid-app-id"):
         await bench.channel.close(ORDER)
 
 
@@ -222,7 +222,7 @@ async def test_while_alipay_s_key_changes_both_are_believed(bench: AlipayBench) 
 async def test_requests_that_we_did_not_sign_are_refused_by_the_sandbox(bench: AlipayBench) -> None:
     own = bench.keys.account()
     stranger = replace(own, private_key=rsa_key("a stranger"))
-    with pytest.raises(ChannelUnavailable, match="isv.invalid-signature"):
+    with pytest.raises(ChannelUnavailable, match=r"isv\.invalid-signature"):
         await bench.channel_of(lambda: stranger).ping()
 
 
