@@ -6,6 +6,8 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from hutong.apps.emoji.app import SPEC as EMOJI
+from hutong.apps.storefront.app import SPEC as STOREFRONT
+from hutong.host.channels import open_channels
 from hutong.host.housekeeping import kernel_work
 from hutong.host.mailing import open_mail
 from hutong.host.settings import Settings
@@ -20,6 +22,7 @@ from hutong.kernel.http.addresses import ClientAddress
 from hutong.kernel.http.limits import Limiter
 from hutong.kernel.http.outbound import Outbound
 from hutong.kernel.identity.epochs import Epochs
+from hutong.kernel.identity.passwords import Passwords
 from hutong.kernel.jobs import Bell, Jobs, LeasedIds, Worker
 from hutong.kernel.mail import Mail
 from hutong.kernel.observability.health import HealthRegistry
@@ -32,7 +35,7 @@ from hutong.providers.dashscope.client import DashScopeEmoji
 from hutong.providers.dashscope.errors import refusal_of
 from hutong.providers.dashscope.pacing import PacedDetection
 
-SPECS: Mapping[str, AppSpec] = {spec.name: spec for spec in (EMOJI,)}
+SPECS: Mapping[str, AppSpec] = {spec.name: spec for spec in (EMOJI, STOREFRONT)}
 VENDOR_POLL_SECONDS = 15.0
 SANDBOX_POLL_SECONDS = 1.0
 SANDBOX_PATH = "/sandbox/dashscope"
@@ -82,8 +85,10 @@ class Host:
             images=ImageIntake(),
             gateway=_gateway(settings, self.outbound, db, clock),
             mail=mail,
+            passwords=Passwords(settings.auth.hash_threads, settings.auth.hash_queue),
             sealer=sealer,
             health=_health(settings, db, store, files, mail),
+            channels=open_channels(settings, self.outbound, clock),
             documents=documents,
             mounted_at=mounted_at,
         )
@@ -108,6 +113,7 @@ class Host:
         finally:
             await self.outbound.close()
             self.kernel.images.close()
+            self.kernel.passwords.close()
             await self.kernel.files.close()
             await self.kernel.store.close()
             await self.kernel.db.close()

@@ -16,6 +16,7 @@ from hutong.host.wiring import Host
 from hutong.kernel.credits import EntryKind, balance_of, grant
 from hutong.kernel.credits.ledger import Move
 from hutong.kernel.identity import users as user_rows
+from hutong.kernel.identity.sessions import Endings
 from hutong.kernel.identity.tables import UserStatus
 from hutong.kernel.observability import logs
 from hutong.kit.clock import iso_z
@@ -131,6 +132,8 @@ def _set_status(user_id: int, realm: str, status: UserStatus, data: Path | None)
             moment = kernel.clock.now().replace(microsecond=0) + timedelta(seconds=1)
             await kernel.db.write(user_rows.revoke_tokens, realm, user_id, moment)
         await kernel.epochs.refresh(realm, user_id)
+        if status is UserStatus.BLOCKED:
+            await Endings(realm, kernel.db, kernel.store, kernel.clock).end_all(user_id)
 
     with_host(data, run)
     console.print(f"User {user_id} is {status.value}.")

@@ -12,6 +12,7 @@ PURPOSES = ("register", "login", "reset")
 CODE = "account.code"
 WELCOME = "account.welcome"
 EXISTS = "account.exists"
+UNKNOWN = "account.unknown"
 LOCKED = "account.locked"
 PASSWORD_CHANGED = "password.changed"  # noqa: S105 - the name of a mail
 RECEIPT = "order.receipt"
@@ -21,6 +22,7 @@ TEMPLATES: Mapping[str, frozenset[str]] = {
     CODE: frozenset({"purpose", "code", "minutes"}),
     WELCOME: frozenset(),
     EXISTS: frozenset(),
+    UNKNOWN: frozenset(),
     LOCKED: frozenset({"minutes"}),
     PASSWORD_CHANGED: frozenset({"changed_at"}),
     RECEIPT: frozenset({"order_no", "item", "amount", "paid_at"}),
