@@ -7,16 +7,14 @@ from hutong.kernel.assembly import Kernel, Work
 from hutong.kernel.credits import INVARIANTS, expire_holds
 from hutong.kernel.credits.expiry import list_expired
 from hutong.kernel.http.idempotency import forget_old
-from hutong.kernel.identity import sessions
+from hutong.kernel.identity import sessions, tries
 from hutong.kernel.identity.notices import LockNotices
-from hutong.kernel.identity.tries import forget_tries
 from hutong.kernel.jobs import Job, Retry, Schedule, Task
 from hutong.kernel.observability.invariants import check
 from hutong.kernel.observability.logs import logger
 
 EXPIRE, VERIFY, FORGET = "kernel.credits.expire_holds", "kernel.ledger.verify", "kernel.http.forget_keys"
 FORGET_SESSIONS = "kernel.identity.forget_sessions"
-FORGET_TRIES = "kernel.identity.forget_tries"
 KEYS_LIVE = timedelta(days=7)
 SESSIONS_LIVE = timedelta(days=30)
 _log = logger("host.housekeeping")
@@ -50,10 +48,6 @@ def kernel_work(kernel: Kernel, everything: Callable[[], Work]) -> Work:
         while await kernel.db.write(sessions.forget_old, kernel.clock.now() - SESSIONS_LIVE):
             pass
 
-    async def forget_old_tries(job: Job) -> None:
-        """Forget counters, mail codes and known devices that decide nothing any more."""
-        await kernel.db.write(forget_tries, kernel.clock.now())
-
     notices = LockNotices(kernel.db, kernel.jobs, kernel.mail, kernel.clock, kernel.settings.auth)
     return Work(
         tasks=(
@@ -61,7 +55,7 @@ def kernel_work(kernel: Kernel, everything: Callable[[], Work]) -> Work:
             Task(VERIFY, verify, Retry(attempts=3), timeout=600.0),
             Task(FORGET, forget, Retry(attempts=3)),
             Task(FORGET_SESSIONS, forget_sessions, Retry(attempts=3), timeout=600.0),
-            Task(FORGET_TRIES, forget_old_tries, Retry(attempts=3)),
+            tries.forgetting(kernel.db, kernel.clock),
             *kernel.mail.tasks(),
             *notices.tasks(),
         ),
@@ -70,7 +64,7 @@ def kernel_work(kernel: Kernel, everything: Callable[[], Work]) -> Work:
             Schedule(VERIFY, every=900.0),
             Schedule(FORGET, cron="17 3 * * *"),
             Schedule(FORGET_SESSIONS, cron="27 3 * * *"),
-            Schedule(FORGET_TRIES, cron="37 3 * * *"),
+            tries.NIGHTLY,
         ),
         invariants=(*INVARIANTS, *sessions.INVARIANTS),
     )
