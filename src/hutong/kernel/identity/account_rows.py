@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select, update
+from sqlalchemy import Connection, Select, select, update
 
 from hutong.kernel.http.languages import Language
 from hutong.kernel.identity.errors import UserUnknown
 from hutong.kernel.identity.tables import CredentialKind, UserRole, UserStatus, credentials, users
-from hutong.kit.paging import Page, PageRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +77,6 @@ def find_account(conn: Connection, realm: str, email: str) -> Account | None:
     """The account of a normalised address."""
     row = conn.execute(_accounts(realm).where(credentials.c.identifier == email)).first()
     return Account(*row) if row else None
-
-
-def list_accounts(conn: Connection, realm: str, request: PageRequest) -> Page[Account]:
-    """Accounts, the newest first."""
-    total = conn.execute(select(func.count()).select_from(_accounts(realm).subquery())).scalar_one()
-    newest = _accounts(realm).order_by(users.c.id.desc()).limit(request.page_size).offset(request.offset)
-    return Page([Account(*row) for row in conn.execute(newest)], total, request.page, request.page_size)
 
 
 def find_secret(conn: Connection, realm: str, email: str) -> Secret | None:
