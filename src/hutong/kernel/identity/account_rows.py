@@ -46,11 +46,11 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """What a password is compared with, and since when it is the password."""
+    """What a password is compared with, and which of the user's passwords it is."""
 
     user_id: int
     password_hash: str | None
-    changed_at: datetime | None
+    version: int
 
 
 _columns = [credentials.c.identifier if name == "email" else users.c[name] for name in Account.__dataclass_fields__]
@@ -98,7 +98,7 @@ def get_secret(conn: Connection, realm: str, user_id: int) -> Secret:
 
 
 def _secrets(realm: str) -> Select[Any]:
-    columns = (users.c.id, users.c.password_hash, users.c.password_changed_at)
+    columns = (users.c.id, users.c.password_hash, users.c.password_version)
     return select(*columns).where(*_by_email, users.c.realm == realm, credentials.c.realm == realm)
 
 
@@ -116,7 +116,7 @@ def count_sign_in(conn: Connection, realm: str, user_id: int, now: datetime, *, 
     """
     mine = [users.c.id == user_id, users.c.realm == realm, users.c.status == UserStatus.ACTIVE]
     if verified is not None:
-        mine.append(users.c.password_changed_at == verified.changed_at)
+        mine.append(users.c.password_version == verified.version)
     values = {"login_count": users.c.login_count + 1, "last_login_at": now, "updated_at": now}
     return conn.execute(update(users).where(*mine).values(**values)).rowcount == 1
 
@@ -139,8 +139,8 @@ def set_password(
     """Give a user another password. Returns False, nothing written, if `instead_of` is not their password any more."""
     mine = [users.c.id == user_id, users.c.realm == realm]
     if instead_of is not None:
-        mine.append(users.c.password_changed_at == instead_of.changed_at)
-    changed = {"password_hash": hashed, "password_changed_at": now, "updated_at": now}
+        mine.append(users.c.password_version == instead_of.version)
+    changed = {"password_hash": hashed, "password_version": users.c.password_version + 1, "updated_at": now}
     return conn.execute(update(users).where(*mine).values(**changed)).rowcount == 1
 
 
