@@ -6,6 +6,8 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from hutong.apps.emoji.app import SPEC as EMOJI
+from hutong.apps.storefront.app import SPEC as STOREFRONT
+from hutong.host.channels import open_channels
 from hutong.host.housekeeping import kernel_work
 from hutong.host.mailing import open_mail
 from hutong.host.settings import Settings
@@ -33,7 +35,7 @@ from hutong.providers.dashscope.client import DashScopeEmoji
 from hutong.providers.dashscope.errors import refusal_of
 from hutong.providers.dashscope.pacing import PacedDetection
 
-SPECS: Mapping[str, AppSpec] = {spec.name: spec for spec in (EMOJI,)}
+SPECS: Mapping[str, AppSpec] = {spec.name: spec for spec in (EMOJI, STOREFRONT)}
 VENDOR_POLL_SECONDS = 15.0
 SANDBOX_POLL_SECONDS = 1.0
 SANDBOX_PATH = "/sandbox/dashscope"
@@ -86,6 +88,7 @@ class Host:
             passwords=Passwords(settings.auth.hash_threads, settings.auth.hash_queue),
             sealer=sealer,
             health=_health(settings, db, store, files, mail),
+            channels=open_channels(settings, self.outbound, clock),
             documents=documents,
             mounted_at=mounted_at,
         )

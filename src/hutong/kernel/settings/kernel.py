@@ -8,16 +8,13 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from hutong.kernel.settings.config_file import SettingsRefused, read_config
 from hutong.kernel.settings.secrets import SigningKey, check_secret, kept_secret
 
 CONFIG_VARIABLE = "HUTONG_CONFIG"
 FAULT_VARIABLE = "HUTONG_FAILPOINTS"
-
-
-class SettingsRefused(ValueError):
-    """Hutong will not start with these settings; the message says which one to change."""
 
 
 class Section(BaseModel):
@@ -105,6 +102,9 @@ class DatabaseSettings(Section):
         10,
         ge=1,
         description="Connections of one process for transactions; on MariaDB and MySQL as many again for reads.",
+    )
+    overflow: int = Field(
+        0, ge=0, description="Connections beyond `pool` that one process opens in a rush, and closes after it."
     )
     hot_pool: int = Field(10, ge=1, description="Connections of one process for the hottest single statements.")
     readers: int = Field(4, ge=1, description="Reader threads on SQLite.")
@@ -237,11 +237,7 @@ class KernelSettings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         path = Path(os.environ.get(CONFIG_VARIABLE, "config.yaml"))
-        return (
-            init_settings,
-            env_settings,
-            YamlConfigSettingsSource(settings_cls, yaml_file=path if path.is_file() else None),
-        )
+        return (init_settings, env_settings, InitSettingsSource(settings_cls, read_config(path)))
 
     @field_validator("secret")
     @classmethod

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from hutong import __version__
 from hutong.apps.emoji.contract.responses import failures
-from hutong.apps.emoji.envelope import JSON
+from hutong.kernel.http.answers import JSON
 from hutong.kernel.http.strict import StrictRoute
 from hutong.kit.clock import iso_z
 
