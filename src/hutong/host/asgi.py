@@ -40,7 +40,7 @@ class HostApp:
     def __init__(self, host: Host, sandboxes: Sandboxes | None = None) -> None:
         self._host = host
         chosen = host.settings
-        wanted = chosen.sandboxed or chosen.oss_sandboxed or chosen.alipay_sandboxed
+        wanted = chosen.sandboxed or chosen.oss_sandboxed or chosen.wechat_pay_sandboxed or chosen.alipay_sandboxed
         self._sandboxes = sandboxes or (Sandboxes(host.settings) if wanted else None)
         self._mounts = self._mount(host.specs)
         self._by_name = {spec.name: self._mounts[host.kernel.mounted_at[spec.name]] for spec in host.specs}

@@ -7,7 +7,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import Scope
 
 from hutong import __version__
-from hutong.host.channels import ALIPAY_PATH
+from hutong.host.channels import ALIPAY_PATH, WECHAT_PAY_PATH
 from hutong.host.wiring import OSS_SANDBOX_PATH, SANDBOX_PATH, Host
 from hutong.kernel.http.languages import Language, negotiate
 
@@ -19,7 +19,8 @@ TEXTS: dict[Language, dict[str, str]] = {
         "health": "Health",
         "sandbox": "DashScope sandbox: a local stand-in for the vendor, with buttons",
         "oss_sandbox": "OSS sandbox: a local stand-in for the object storage, with buttons",
-        "alipay_sandbox": "Alipay sandbox: a local stand-in for the payment vendor, with buttons",
+        "wechat_pay_sandbox": "WeChat Pay sandbox: a local stand-in for the payment channel, with buttons",
+        "alipay_sandbox": "Alipay sandbox: a local stand-in for the payment channel, with buttons",
         "host": "For operators",
         "other": "中文",
     },
@@ -30,7 +31,8 @@ TEXTS: dict[Language, dict[str, str]] = {
         "health": "健康检查",
         "sandbox": "DashScope 沙箱：本地模拟的服务商，带操作按钮",
         "oss_sandbox": "OSS 沙箱：本地模拟的对象存储，带操作按钮",
-        "alipay_sandbox": "支付宝沙箱：本地模拟的支付服务，带操作按钮",
+        "wechat_pay_sandbox": "微信支付沙箱：本地模拟的支付渠道，带操作按钮",
+        "alipay_sandbox": "支付宝沙箱：本地模拟的支付渠道，带操作按钮",
         "host": "运维",
         "other": "English",
     },
@@ -66,10 +68,13 @@ def _app(name: str, text: dict[str, str], *, docs: bool) -> str:
 
 
 def _host(text: dict[str, str], host: Host) -> str:
-    sandbox = f"<li><a href='{SANDBOX_PATH}/'>{text['sandbox']}</a>" if host.settings.sandboxed else ""
-    if host.settings.oss_sandboxed:
-        sandbox += f"<li><a href='{OSS_SANDBOX_PATH}/'>{text['oss_sandbox']}</a>"
-    if host.settings.alipay_sandboxed:
-        sandbox += f"<li><a href='{ALIPAY_PATH}/'>{text['alipay_sandbox']}</a>"
+    chosen = host.settings
+    there = {
+        (SANDBOX_PATH, "sandbox"): chosen.sandboxed,
+        (OSS_SANDBOX_PATH, "oss_sandbox"): chosen.oss_sandboxed,
+        (WECHAT_PAY_PATH, "wechat_pay_sandbox"): chosen.wechat_pay_sandboxed,
+        (ALIPAY_PATH, "alipay_sandbox"): chosen.alipay_sandboxed,
+    }
+    sandbox = "".join(f"<li><a href='{path}/'>{text[name]}</a>" for (path, name), is_there in there.items() if is_there)
     probes = "<li><a href='/livez'>/livez</a> · <a href='/readyz'>/readyz</a> · <a href='/metrics'>/metrics</a>"
     return f"<section><h2>{text['host']}</h2><ul>{sandbox}{probes}</ul></section>"

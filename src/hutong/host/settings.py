@@ -112,6 +112,8 @@ def load_settings(**overrides: Any) -> Settings:
 def _check_wechat_pay(settings: Settings) -> None:
     """A real account is whole, and not the sandbox's."""
     v3, v2 = settings.wechat_pay, settings.wechat_pay_v2
+    if settings.production and any(url.startswith("http://") for url in (v3.base_url, v2.base_url)):
+        raise SettingsRefused("HUTONG_WECHAT_PAY__BASE_URL and …_V2__BASE_URL must begin with https:// in production")
     if v3.base_url:
         if v3.missing is not None:
             raise SettingsRefused(f"HUTONG_WECHAT_PAY__{v3.missing} must be set: HUTONG_WECHAT_PAY__BASE_URL is")

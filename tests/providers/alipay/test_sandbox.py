@@ -161,7 +161,7 @@ async def test_the_back_office_gives_back(bench: AlipayBench) -> None:
 
 def test_every_word_is_there_in_both_languages() -> None:
     assert ENGLISH.keys() == CHINESE.keys()
-    assert [name for name, text in (ENGLISH | CHINESE).items() if not text.strip(string.whitespace)] == []
+    assert [name for name, text in {**ENGLISH, **CHINESE}.items() if not text.strip(string.whitespace)] == []
 
 
 def test_every_refusal_that_can_be_ordered_has_its_words() -> None:

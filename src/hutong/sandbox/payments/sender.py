@@ -100,6 +100,7 @@ class NoticeSender:
         """One delivery, in as many copies as were ordered; all of them must be acknowledged."""
         twist = await self._state.write(notices.twist_of, self._vendor.twists, self._state.now_ms())
         request = self._writer.write(report, twist, self._state.clock.now())
+        twist = None if request.plain else twist
         url = report.notice.url
         answers = await asyncio.gather(*(self._post(session, url, request) for _ in range(report.notice.copies)))
         taken = [self._writer.acknowledged(report, status, body) for status, body in answers]

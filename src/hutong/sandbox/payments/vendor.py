@@ -56,10 +56,14 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class NoticeRequest:
-    """A notice as it goes over the wire, by POST to the notice's URL."""
+    """A notice as it goes over the wire, by POST to the notice's URL.
+
+    `plain` says that nothing is wrong with it, for the twist that was asked for has no meaning here.
+    """
 
     headers: Mapping[str, str]
     body: bytes
+    plain: bool = False
 
 
 class NoticeWriter(Protocol):

@@ -47,7 +47,8 @@ def _read(channel: str, own: V2Credentials, sign_type: SignType, fields: Mapping
         raise refused(channel, "forged")
     _check_owner(channel, own, fields)
     if fields.get("return_code") != "SUCCESS" or fields.get("result_code") != "SUCCESS":
-        raise Malformed("no payment")
+        # Genuine, and no payment: refused, it would only come again.
+        return Notice(f"failure-{fields['sign'][:64]}", "PAYMENT.FAIL")
     payment = v2_schemas.payment_of(fields)
     return Notice(f"payment-{payment.transaction_id}", "PAYMENT.SUCCESS", payment=payment)
 

@@ -34,7 +34,8 @@ class SandboxKeys:
         """Somebody else's pair, for notices that are signed with the wrong key."""
         return kept_rsa_key(self.folder, "wechatpay-stranger")
 
-    def credentials(self) -> Credentials:
+    @cached_property
+    def account(self) -> Credentials:
         """The merchant account that the sandbox knows."""
         return Credentials(
             appid=settings.SANDBOX_APPID,
@@ -44,6 +45,10 @@ class SandboxKeys:
             apiv3_key=settings.SANDBOX_APIV3_KEY.encode(),
             platform={PLATFORM_ID: self.platform.public_key()},
         )
+
+    def credentials(self) -> Credentials:
+        """The same, for a client that asks at its first use."""
+        return self.account
 
     def v2_credentials(self) -> V2Credentials:
         """The same account, for the older API."""
