@@ -47,7 +47,7 @@ async def test_register(stand: Stand) -> None:
         == (200, {"code": 10000, "data": None, "msg": "success"})
     )
     assert (await new.login()).user["nickname"] == "Lin"
-    assert len({mail["subject"] for mail in [await new.mail("Hutong")] if mail}) == 1
+    assert (await new.mail("already"))["subject"]
     for body, expected in {
         ("lin@example.com", "short"): problem("password", "password_too_short"),
         ("no address", PASSWORD): problem("email", "email_invalid"),
@@ -139,11 +139,8 @@ async def test_a_change_of_the_profile_shows_at_once(stand: Stand) -> None:
     customer = await stand.customer(**{"Accept-Language": "en"})
     assert (await customer.call("PUT", "/client/auth/me", json={"nickname": "林"})).data["nickname"] == "林"
     changed = (await customer.call("PUT", "/client/auth/me", json={"language": "zh-CN"})).data
-    assert (
-        (changed["nickname"], changed["language"])
-        == ("林", "zh-CN")
-        == tuple((await customer.get("/auth/me")).data[name] for name in ("nickname", "language"))
-    )
+    assert (changed["nickname"], changed["language"]) == ("林", "zh-CN")
+    assert (await customer.get("/auth/me")).data == changed
 
     reply = await customer.get("/order/status/none")
     assert (reply.body["msg"], reply.headers["Content-Language"]) == ("订单不存在", "zh-CN")
