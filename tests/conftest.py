@@ -15,7 +15,9 @@ from support.servers import MariaDB, PostgreSQL, Redis, RedisCluster, mariadb, p
 from support.stand import Stand, standing
 
 STORES = {"redis": "redis_server", "cluster": "redis_masters"}
-ON_A_CLUSTER_TOO = [Path(__file__).parent / folder for folder in ("apps/emoji/flows", "kernel/jobs")]
+ON_A_CLUSTER_TOO = [
+    Path(__file__).parent / folder for folder in ("apps/emoji/flows", "apps/storefront/flows", "kernel/jobs")
+]
 DATABASES = ["sqlite", *(pytest.param(name, marks=pytest.mark.server) for name in ("postgresql", "mariadb"))]
 
 

@@ -19,9 +19,9 @@ from hutong.host.settings import Settings, load_settings
 from hutong.host.wiring import Host
 from hutong.providers.dashscope.sandbox.ports import Box, Inspection
 from support import deadlines
-from support.alipay import sandbox_keys
 from support.customer import Customer
 from support.http import Client, http_client, listening
+from support.rsa_keys import ready_keys
 
 until = deadlines.until
 NO_FACE, TWO_FACES, VIOLATION, FACE = 401, 402, 403, 500
@@ -196,7 +196,7 @@ async def standing(settings: Mapping[str, Any], *, worker: bool = True) -> Async
     with socket.create_server(("127.0.0.1", 0)) as listener:
         base = f"http://127.0.0.1:{listener.getsockname()[1]}"
         made = load_settings(**{"env": "test", "public_url": base, **FAST, **settings})
-        sandbox_keys(made.folder)
+        ready_keys(made.folder)
         host, vision = Host(made), WidthVision()
         sandboxes = Sandboxes(made, vision)
         async with listening(HostApp(host, sandboxes), listener, lifespan="on"), http_client(60) as client:
