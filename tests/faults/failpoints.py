@@ -39,3 +39,13 @@ OF_SESSIONS = (
 """Died at in tests/kernel/identity/test_session_deaths.py."""
 ANSWER_UNKNOWN = {"emoji.submit.created"}
 """Killed between the vendor's answer and writing it down: nobody can know it, so one more generation is paid for."""
+
+AROUND_TRANSACTIONS = (
+    "emoji.create.held",
+    "emoji.create.enqueued",
+    "jobs.enqueue.committed",
+    "jobs.emoji.generation.submit.claimed",
+    "emoji.submit.saved",
+    "jobs.emoji.generation.store.handled",
+)
+"""Within a transaction, or between one and what has to follow: where a database server has a part in the recovery."""
