@@ -41,6 +41,7 @@ async def test_two_hundred_times_pay_expire_and_cancel_at_once(
 async def _race(counter: Counter, order: Any, dice: random.Random) -> None:
     """The vendor takes money that it should not have taken, too."""
     row = await counter.db.read(find, order.order_no)
+    assert row is not None
 
     async def pay() -> None:
         letter = counter.vendor.pay_anyway(order.order_no)

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from hutong import __version__
-from hutong.host.cli import doctor, operate, people, run
+from hutong.host.cli import doctor, operate, orders, people, run
 from hutong.host.cli.demo import demo
 from hutong.kernel.settings import SettingsRefused
 from hutong.kit.errors import HutongError
@@ -57,6 +57,7 @@ app.add_typer(operate.credits_group, name="credits")
 app.add_typer(people.users, name="users")
 app.add_typer(operate.jobs, name="jobs")
 app.add_typer(operate.keys, name="keys")
+app.add_typer(orders.orders, name="orders")
 
 
 def main() -> None:
