@@ -1,4 +1,8 @@
-"""Every failpoint on the way from a picture to a video; test_failpoints.py proves that none of the source is missing."""
+"""Every failpoint: on the way from a picture to a video, and in the life of an order.
+
+test_failpoints.py proves that none of the source is missing, and kills at those of the first; kernel/orders/test_kills.py
+kills at those of the second.
+"""
 
 FAILPOINTS = (
     "emoji.upload.stored",
@@ -28,3 +32,18 @@ FAILPOINTS = (
 )
 ANSWER_UNKNOWN = {"emoji.submit.created"}
 """Killed between the vendor's answer and writing it down: nobody can know it, so one more generation is paid for."""
+ORDERS = (
+    "orders.create.claimed",
+    "orders.create.stored",
+    "orders.create.opened",
+    "orders.notice.verified",
+    "orders.notice.applied",
+    "jobs.shop.orders.fulfil.claimed",
+    "orders.fulfil.granted",
+    "jobs.shop.orders.fulfil.handled",
+    "orders.refund.started",
+    "orders.refund.answered",
+    "jobs.shop.orders.refund.handled",
+    "orders.close.answered",
+    "orders.query.answered",
+)
