@@ -1,7 +1,7 @@
 """Orders, payments, refunds, and the inbox of payment notices
 
 Revision: 0006
-Before: 0002
+Before: 0004
 """
 
 import sqlalchemy as sa
@@ -10,7 +10,7 @@ from alembic import op
 from hutong.kernel.db import Id, Json, UtcTime
 
 revision = "0006"
-down_revision = "0002"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 

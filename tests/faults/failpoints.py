@@ -1,8 +1,4 @@
-"""Every failpoint: on the way from a picture to a video, and in the life of an order.
-
-test_failpoints.py proves that none of the source is missing, and kills at those of the first; kernel/orders/test_kills.py
-kills at those of the second.
-"""
+"""Every failpoint on the way from a picture to a video, of sessions and of orders; test_failpoints.py proves that none is missing."""
 
 FAILPOINTS = (
     "emoji.upload.stored",
@@ -30,9 +26,18 @@ FAILPOINTS = (
     "emoji.store.completed",
     "jobs.emoji.generation.store.handled",
 )
-ANSWER_UNKNOWN = {"emoji.submit.created"}
-"""Killed between the vendor's answer and writing it down: nobody can know it, so one more generation is paid for."""
-ORDERS = (
+OF_SESSIONS = (
+    "identity.open.stored",
+    "identity.open.written",
+    "identity.refresh.rotated",
+    "identity.refresh.written",
+    "identity.end.dropped",
+    "identity.end.written",
+    "identity.end_all.dropped",
+    "identity.end_all.written",
+)
+"""Died at in tests/kernel/identity/test_session_deaths.py."""
+OF_ORDERS = (
     "orders.create.claimed",
     "orders.create.stored",
     "orders.create.opened",
@@ -47,3 +52,6 @@ ORDERS = (
     "orders.close.answered",
     "orders.query.answered",
 )
+"""Died at in tests/kernel/orders/test_kills.py."""
+ANSWER_UNKNOWN = {"emoji.submit.created"}
+"""Killed between the vendor's answer and writing it down: nobody can know it, so one more generation is paid for."""

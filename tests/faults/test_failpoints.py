@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from faults.failpoints import ANSWER_UNKNOWN, FAILPOINTS, ORDERS
+from faults.failpoints import ANSWER_UNKNOWN, FAILPOINTS, OF_ORDERS, OF_SESSIONS
 from support.installation import Caller, calling, installed
 
 SOURCE = Path(__file__).parents[2] / "src/hutong"
@@ -32,7 +32,7 @@ def named_in_source() -> set[str]:
 
 
 def test_every_failpoint_of_the_source_is_tried() -> None:
-    assert named_in_source() <= {*FAILPOINTS, *ORDERS}
+    assert named_in_source() <= {*FAILPOINTS, *OF_ORDERS, *OF_SESSIONS}
 
 
 @pytest.fixture(scope="module", params=INSTALLATIONS)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import hutong
-from faults.failpoints import ORDERS
+from faults.failpoints import OF_ORDERS
 from hutong.kernel.credits import balance_of
 from support.shop import PRICE, Counter
 
@@ -26,13 +26,13 @@ async def test_killed_at_every_failpoint_everything_happens_once(
     """One process after the other dies where it comes by an armed failpoint first; the next one goes on."""
     folder = tmp_path / "failpoints"
     folder.mkdir()
-    for name in ORDERS:
+    for name in OF_ORDERS:
         (folder / name).touch()
     deaths = await asyncio.to_thread(_die_often, folder, [database_url, store_url, str(tmp_path / "vendor.db")])
     orders = await counter.rows("SELECT order_no, status, refunded FROM orders ORDER BY id")
     fulfilled = await counter.number("SELECT COUNT(*) FROM order_events WHERE cause = 'fulfilled'")
 
-    assert deaths == len(ORDERS)
+    assert deaths == len(OF_ORDERS)
     assert [tuple(row)[1:] for row in orders] == [("refunded", PRICE), ("cancelled", 0), ("paid", 0)]
     assert fulfilled == 2
     assert await counter.db.read(balance_of, 7) == 200
