@@ -249,7 +249,9 @@ def test_every_word_is_there_in_both_languages(texts: object) -> None:
 @pytest.mark.parametrize(("lang", "words"), [("en", "WeChat Pay sandbox"), ("zh", "微信支付沙箱")])
 async def test_the_page_shows_the_book(bench: PayBench, lang: str, words: str) -> None:
     payment = await bench.paid()
+    await bench.press("delay", seconds=60)
     await bench.press("refund", order_no=payment.order_no, amount=34)
+    await bench.notices(1)
     closed = await bench.opened()
     await bench.channel.close(closed.order_no)
     await bench.opened()
