@@ -299,9 +299,8 @@ async def test_what_is_not_acknowledged_comes_again(bench: PayBench) -> None:
     await bench.paid()
     await bench.letters(3)
     bench.merchant.busy = False
-    await bench.press("hurry")
 
-    (notice, *_) = await bench.notices(1)
+    (notice, *_) = await bench.hurried(1)
 
     assert notice.payment is not None
 

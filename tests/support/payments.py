@@ -151,6 +151,16 @@ class PayBench:
         await until(self._has(lambda: len(self.merchant.taken) >= count))
         return self.merchant.taken
 
+    async def hurried(self, count: int) -> list[Notice]:
+        """The same, while the vendor does not wait for its next try."""
+
+        async def taken() -> bool:
+            await self.press("hurry")
+            return len(self.merchant.taken) >= count
+
+        await until(taken)
+        return self.merchant.taken
+
     def _has(self, check: Callable[[], bool]) -> Any:
         async def checked() -> bool:
             return check()

@@ -264,9 +264,7 @@ async def test_notices_that_go_wrong_are_refused_and_come_again(bench: AlipayBen
     for twist in ("corrupt", "wrong-key", "foreign", "stale"):
         await bench.pay.press(twist)
     await bench.paid(ORDER)
-    await bench.pay.letters(4)
-    await bench.pay.press("hurry")
-    await bench.pay.notices(1)
+    await bench.pay.hurried(1)
     assert bench.pay.merchant.refused == ["forged", "forged", "foreign", "stale"]
     assert (await bench.pay.state())["totals"].get("swallowed", 0) == 0
     assert [each.payment.money for each in bench.pay.merchant.taken if each.payment] == [Money(1230, "CNY")]
@@ -286,8 +284,7 @@ async def test_a_notice_that_is_not_acknowledged_comes_again_under_its_id(bench:
     await bench.paid(ORDER)
     await bench.pay.letters(2)
     bench.pay.merchant.busy = False
-    await bench.pay.press("hurry")
-    await bench.pay.notices(1)
+    await bench.pay.hurried(1)
     state = await bench.pay.state()
     assert bench.pay.merchant.taken[0].notice_id == state["notices"][0]["id"]
     assert state["totals"]["unacknowledged"] >= 1
