@@ -26,5 +26,26 @@ FAILPOINTS = (
     "emoji.store.completed",
     "jobs.emoji.generation.store.handled",
 )
+OF_SESSIONS = (
+    "identity.open.stored",
+    "identity.open.written",
+    "identity.refresh.rotated",
+    "identity.refresh.written",
+    "identity.end.dropped",
+    "identity.end.written",
+    "identity.end_all.dropped",
+    "identity.end_all.written",
+)
+"""Died at in tests/kernel/identity/test_session_deaths.py."""
 ANSWER_UNKNOWN = {"emoji.submit.created"}
 """Killed between the vendor's answer and writing it down: nobody can know it, so one more generation is paid for."""
+
+AROUND_TRANSACTIONS = (
+    "emoji.create.held",
+    "emoji.create.enqueued",
+    "jobs.enqueue.committed",
+    "jobs.emoji.generation.submit.claimed",
+    "emoji.submit.saved",
+    "jobs.emoji.generation.store.handled",
+)
+"""Within a transaction, or between one and what has to follow: where a database server has a part in the recovery."""

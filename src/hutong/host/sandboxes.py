@@ -9,7 +9,7 @@ from starlette.types import ASGIApp
 from hutong.host.channels import ALIPAY_PATH, WECHAT_PAY_PATH, sandbox_url
 from hutong.host.settings import Settings
 from hutong.host.storages import oss_endpoint
-from hutong.host.wiring import OSS_SANDBOX_PATH, SANDBOX_PATH
+from hutong.host.wiring import MAIL_SANDBOX_PATH, OSS_SANDBOX_PATH, SANDBOX_PATH
 from hutong.kernel.observability.logs import logger
 from hutong.kernel.settings import SettingsRefused
 from hutong.kit.tasks import end
@@ -42,17 +42,19 @@ class Sandboxes:
         self._process: VisionProcess | None = None
         self._dashscope = self._create_dashscope(settings, vision) if settings.sandboxed else None
         self._oss = _create_oss(settings) if settings.oss_sandboxed else None
-        self._wechat_pay = _create_wechat_pay(settings) if settings.wechat_pay_sandboxed else None
+        self._mail = _create_mail(settings) if settings.smtp.sandboxed else None
         self._alipay = _create_alipay(settings) if settings.alipay_sandboxed else None
+        self._wechat_pay = _create_wechat_pay(settings) if settings.wechat_pay_sandboxed else None
         self._bucket = settings.oss.bucket
         self._warming: asyncio.Task[None] | None = None
 
     @property
-    def mounts(self) -> Mapping[str, ASGIApp]:
+    def mounts(self) -> Mapping[str, Starlette]:
         """The sandboxes by the path of their page."""
         found = {
             SANDBOX_PATH: self._dashscope,
             OSS_SANDBOX_PATH: self._oss,
+            MAIL_SANDBOX_PATH: self._mail,
             WECHAT_PAY_PATH: self._wechat_pay,
             ALIPAY_PATH: self._alipay,
         }
@@ -65,7 +67,7 @@ class Sandboxes:
 
     async def start(self) -> None:
         """Begin to work off what waits; the vision process warms up meanwhile, for its libraries load slowly."""
-        for app in (self._dashscope, self._wechat_pay, self._alipay):
+        for app in (self._dashscope, self._mail, self._wechat_pay, self._alipay):
             if app is not None:
                 await app.state.sandbox.start()
         if self._process is not None:
@@ -89,9 +91,8 @@ class Sandboxes:
 
     async def stop(self) -> None:
         await end(self._warming)
-        for app in (self._dashscope, self._oss, self._wechat_pay, self._alipay):
-            if app is not None:
-                await app.state.sandbox.close()
+        for app in self.mounts.values():
+            await app.state.sandbox.close()
         if self._process is not None:
             await self._process.close()
 
@@ -124,5 +125,20 @@ def _create_oss(settings: Settings) -> Starlette:
         bucket=chosen.bucket,
         region=chosen.region,
         keys=(known,),
+    )
+    return create_sandbox(made)
+
+
+def _create_mail(settings: Settings) -> Starlette:
+    # Imported here: production never needs it.
+    from hutong.providers.smtp.sandbox import MailSandboxSettings, create_sandbox
+
+    chosen = settings.smtp
+    made = MailSandboxSettings(
+        folder=settings.folder,
+        public_url=f"{settings.public_url.rstrip('/')}{MAIL_SANDBOX_PATH}",
+        port=chosen.sandbox_port,
+        username=chosen.username,
+        password=chosen.password,
     )
     return create_sandbox(made)

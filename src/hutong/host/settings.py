@@ -6,6 +6,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import SettingsError
 
 from hutong.apps.emoji.settings import EmojiSettings
+from hutong.apps.storefront.settings import StorefrontSettings
 from hutong.kernel.settings import KernelSettings, Section, SettingsRefused
 from hutong.kernel.store import Address
 from hutong.providers.alipay.account import account_of
@@ -15,6 +16,7 @@ from hutong.providers.alipay.settings import SANDBOX_APP_ID, SANDBOX_SELLER_ID, 
 from hutong.providers.dashscope.settings import SANDBOX_KEY, DashScopeSettings
 from hutong.providers.oss.settings import SANDBOX_ID, SANDBOX_SECRET, OssSettings
 from hutong.providers.s3.settings import S3Settings
+from hutong.providers.smtp.settings import SANDBOX_SENDER, SmtpSettings
 from hutong.providers.wechat.pay.settings import (
     SANDBOX_APIV3_KEY,
     SANDBOX_MCHID,
@@ -22,6 +24,8 @@ from hutong.providers.wechat.pay.settings import (
     WechatPaySettings,
     WechatPayV2Settings,
 )
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class SandboxLimits(Section):
@@ -46,10 +50,12 @@ class Settings(KernelSettings):
     """Hutong's settings."""
 
     emoji: EmojiSettings = EmojiSettings()
+    storefront: StorefrontSettings = StorefrontSettings()
     dashscope: DashScopeSettings = DashScopeSettings()
     sandbox: SandboxLimits = SandboxLimits()
     oss: OssSettings = OssSettings()
     s3: S3Settings = S3Settings()
+    smtp: SmtpSettings = SmtpSettings()
     alipay: AlipaySettings = AlipaySettings()
     wechat_pay: WechatPaySettings = WechatPaySettings()
     wechat_pay_v2: WechatPayV2Settings = WechatPayV2Settings()
@@ -61,7 +67,10 @@ class Settings(KernelSettings):
     @property
     def sections(self) -> dict[type[Section], Section]:
         """Sections by their class, as apps ask for them."""
-        sections = (self.emoji, self.dashscope, self.oss, self.s3, self.alipay, self.wechat_pay, self.wechat_pay_v2)
+        sections = (
+            *(self.emoji, self.storefront, self.dashscope, self.oss, self.s3, self.smtp),
+            *(self.alipay, self.wechat_pay, self.wechat_pay_v2),
+        )
         return {type(section): section for section in sections}
 
     @property
@@ -83,6 +92,12 @@ class Settings(KernelSettings):
     def oss_sandboxed(self) -> bool:
         """Whether objects lie in this installation's own OSS sandbox."""
         return self.files.storage == "oss" and self.oss.sandboxed
+
+    @property
+    def any_sandbox(self) -> bool:
+        """Whether any vendor is this installation's own sandbox."""
+        payments = self.wechat_pay_sandboxed or self.alipay_sandboxed
+        return self.sandboxed or self.oss_sandboxed or self.smtp.sandboxed or payments
 
 
 def load_settings(**overrides: Any) -> Settings:
@@ -158,7 +173,9 @@ def _check_production(settings: Settings) -> None:
         raise SettingsRefused("HUTONG_DASHSCOPE__API_KEY must be set in production: the sandbox's key is public")
     if settings.files.storage == "oss":
         _check_oss(settings)
+    _check_smtp(settings)
     settings.realm_keys("emoji", settings.emoji.tokens)
+    settings.realm_keys("storefront", settings.storefront.tokens)
 
 
 def _check_oss(settings: Settings) -> None:
@@ -168,6 +185,15 @@ def _check_oss(settings: Settings) -> None:
         raise SettingsRefused("HUTONG_OSS__ACCESS_KEY_ID must be set in production: the sandbox's key is public")
     if settings.oss.access_key_secret.get_secret_value() == SANDBOX_SECRET:
         raise SettingsRefused("HUTONG_OSS__ACCESS_KEY_SECRET must be set in production: the sandbox's key is public")
+
+
+def _check_smtp(settings: Settings) -> None:
+    if settings.smtp.sandboxed:
+        raise SettingsRefused("HUTONG_SMTP__HOST must be set in production: sandboxes do not start there")
+    if settings.smtp.sender == SANDBOX_SENDER:
+        raise SettingsRefused("HUTONG_SMTP__SENDER must be set in production, as in: Hutong <no-reply@example.com>")
+    if settings.smtp.security == "plain" and settings.smtp.host not in LOOPBACK:
+        raise SettingsRefused("HUTONG_SMTP__SECURITY must be starttls or tls in production: mails hold codes")
 
 
 def _explain(error: ValidationError) -> str:

@@ -63,6 +63,8 @@ def banner(settings: Settings) -> str:
     ]
     if settings.sandboxed:
         lines.insert(2, f"  DashScope sandbox {url}/sandbox/dashscope/")
+    if settings.smtp.sandboxed:
+        lines.insert(2, f"  mail sandbox     {url}/sandbox/mail/")
     if settings.oss_sandboxed:
         lines.insert(2, f"  OSS sandbox      {url}/sandbox/oss/")
     return "\n".join([*lines, "  Ctrl-C stops everything."])

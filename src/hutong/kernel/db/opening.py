@@ -43,7 +43,8 @@ def open_database(settings: KernelSettings) -> Database:
         from hutong.kernel.db.dialects.sqlite import SqliteDatabase
 
         return SqliteDatabase(url, settings.database.readers)
-    limits = (settings.database.pool, settings.database.hot_pool, settings.database.statement_seconds)
+    chosen = settings.database
+    limits = (chosen.pool, chosen.hot_pool, chosen.statement_seconds, chosen.overflow)
     if url.drivername == "mysql":
         from hutong.kernel.db.dialects.mysql import MysqlDatabase
 

@@ -107,18 +107,20 @@ class MysqlDatabase(PooledDatabase[Raw]):
             cost two trips a read.
         hot_pool: connections for `hot` statements.
         timeout: seconds after which a statement is cancelled.
+        overflow: connections beyond `pool` that are opened in a rush and closed after it.
     """
 
     capabilities = Capabilities(row_locks=True, update_returning=False, one_trip_writes=True)
 
-    def __init__(self, url: URL, pool: int = 10, hot_pool: int = 10, timeout: float = 10.0) -> None:
+    def __init__(self, url: URL, pool: int = 10, hot_pool: int = 10, timeout: float = 10.0, overflow: int = 0) -> None:
         self._patience = timeout + GRACE_SECONDS
         words = {"init_command": session_words(timeout), "connect_timeout": timeout}
-        engine = mysql_engine(url, words, pool_size=pool, pool_timeout=timeout)
+        engine = mysql_engine(url, words, pool_size=pool, max_overflow=overflow, pool_timeout=timeout)
         reading = mysql_engine(
             url,
             words,
             pool_size=pool,
+            max_overflow=overflow,
             pool_timeout=timeout,
             isolation_level="AUTOCOMMIT",
             skip_autocommit_rollback=True,
