@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from hutong.kernel.http.outbound import Outbound
 from hutong.kernel.orders.errors import ChannelRefused
-from hutong.kernel.orders.ports import Money
+from hutong.kernel.orders.ports import Charge, Money
 from hutong.kit.clock import ManualClock, epoch_ms
 from hutong.providers.wechat.pay import v2_xml
 from hutong.providers.wechat.pay.sandbox import page_texts as vendor_texts
@@ -285,6 +285,7 @@ async def test_a_book_outlives_its_process(tmp_path: Path) -> None:
                 assert len((await answer.json())["trades"]) == expected
             if not expected:
                 channel = wechat(tmp_path, url, outbound, clock)
-                bench = PayBench(url, f"{url}/notify", tmp_path, clock, channel, None, client)  # type: ignore[arg-type]
-                await bench.opened()
+                soon = clock.now() + timedelta(minutes=30)
+                price = Money(1230, "CNY")
+                await channel.open(Charge("ORDER00000001", price, "An hour", soon, f"{url}/notify", "203.0.113.7"))
         await outbound.close()

@@ -37,7 +37,7 @@ def create_user(
         bool, typer.Option("--password-stdin", help="Read the password from standard input instead of asking.")
     ] = False,
     no_password: Annotated[bool, typer.Option("--no-password", help="Sign in by mail codes only.")] = False,
-    hashed: Annotated[str, typer.Option("--hash", help="An argon2id or bcrypt hash from elsewhere.")] = "",
+    hashed: Annotated[str, typer.Option("--hash", help="An argon2id or bcrypt hash, of an import.")] = "",
     data: Data = None,
 ) -> None:
     """Open an account, without a mail to its address."""

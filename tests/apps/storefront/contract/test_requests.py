@@ -49,13 +49,15 @@ async def test_register(stand: Stand) -> None:
     assert (await new.login()).user["nickname"] == "Lin"
     assert (await new.mail("already"))["subject"]
     for body, expected in {
-        ("lin@example.com", "short"): problem("password", "password_too_short"),
+        ("lin@example.com", "short"): problem("password", "string_too_short"),
         ("no address", PASSWORD): problem("email", "email_invalid"),
     }.items():
         reply = await stand.stranger(body[0]).register(body[1])
         assert reply.told == (422, 10001) and reply.body["data"] == expected
     assert (await stand.stranger().register("password123")).told == (422, 10017)
-    assert (await stand.stranger().register("x" * 300)).told == (413, 10025)
+    assert (await stand.stranger().register("x" * 300)).body["data"] == problem("password", "string_too_long")
+    assert (await stand.stranger().register("密" * 100)).body["data"] == problem("password", "password_too_long")
+    assert (await stand.stranger().register("x" * 1_000_000)).told == (413, 10025)
 
 
 async def test_registration_may_need_a_code(stand_up: Any) -> None:
