@@ -94,9 +94,8 @@ class PayBench:
     channel: PaymentChannel
     merchant: Merchant
     client: Client
-    outbound: Outbound
-    habits: Habits
     orders: int = 0
+    habits: Habits = Habits()
 
     def charge(self, *, payer: str | None = None, money: Money = PRICE, minutes: float = 30) -> Charge:
         """A new order's."""
@@ -201,9 +200,7 @@ async def pay_bench(
         ]
         await sandbox.state.sandbox.start()
         try:
-            yield PayBench(
-                made.public_url, f"{base}/notify", folder, clock, channel, merchant, client, outbound, habits
-            )
+            yield PayBench(made.public_url, f"{base}/notify", folder, clock, channel, merchant, client, habits=habits)
         finally:
             await sandbox.state.sandbox.close()
             await outbound.close()
