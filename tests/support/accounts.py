@@ -61,9 +61,8 @@ class Desk:
     async def open(self, email: str = "li@example.com", password: str = GOOD) -> int:
         """A registered account; its id."""
         await self.accounts.register(Registration(email, password), client())
-        return (
-            await self.row("SELECT user_id FROM credentials WHERE identifier = :email", email=normalise_email(email))
-        )[0]
+        query = "SELECT user_id FROM credentials WHERE identifier = :email"
+        return int((await self.row(query, email=normalise_email(email)))[0])
 
     async def code(self, email: str, purpose: CodePurpose = CodePurpose.LOGIN, by: Client | None = None) -> str:
         """Ask for a code, and read it in the mail."""

@@ -8,15 +8,16 @@ from hutong.kernel.credits import INVARIANTS as CREDITS
 from hutong.kernel.credits import expire_holds
 from hutong.kernel.credits.expiry import list_expired
 from hutong.kernel.http.idempotency import forget_old
-from hutong.kernel.identity import sessions, tries
+from hutong.kernel.identity import sessions
 from hutong.kernel.identity.notices import LockNotices
+from hutong.kernel.identity.tries import forget_tries
 from hutong.kernel.jobs import Job, Retry, Schedule, Task
 from hutong.kernel.observability.invariants import check
 from hutong.kernel.observability.logs import logger
 from hutong.kernel.orders import INVARIANTS as ORDERS
 
 EXPIRE, VERIFY, FORGET = "kernel.credits.expire_holds", "kernel.ledger.verify", "kernel.http.forget_keys"
-FORGET_SESSIONS = "kernel.identity.forget_sessions"
+FORGET_TRIES, FORGET_SESSIONS = "kernel.identity.forget_tries", "kernel.identity.forget_sessions"
 KEYS_LIVE = timedelta(days=7)
 SESSIONS_LIVE = timedelta(days=30)
 _log = logger("host.housekeeping")
@@ -31,7 +32,7 @@ def kernel_work(kernel: Kernel, everything: Callable[[], Work]) -> Work:
             Task(EXPIRE, chores.expire, Retry(attempts=3)),
             Task(VERIFY, chores.verify, Retry(attempts=3), timeout=600.0),
             Task(FORGET, chores.forget_keys, Retry(attempts=3)),
-            tries.forgetting(kernel.db, kernel.clock),
+            Task(FORGET_TRIES, chores.forget_tries, Retry(attempts=3)),
             Task(FORGET_SESSIONS, chores.forget_sessions, Retry(attempts=3), timeout=600.0),
             *kernel.mail.tasks(),
             *notices.tasks(),
@@ -40,7 +41,7 @@ def kernel_work(kernel: Kernel, everything: Callable[[], Work]) -> Work:
             Schedule(EXPIRE, every=30.0),
             Schedule(VERIFY, every=900.0),
             Schedule(FORGET, cron="17 3 * * *"),
-            tries.NIGHTLY,
+            Schedule(FORGET_TRIES, cron="37 3 * * *"),
             Schedule(FORGET_SESSIONS, cron="27 3 * * *"),
         ),
         invariants=(*CREDITS, *sessions.INVARIANTS, *ORDERS),
@@ -72,6 +73,10 @@ class _Chores:
     async def forget_keys(self, job: Job) -> None:
         """Forget idempotency keys that are older than seven days."""
         await self._kernel.db.write(forget_old, self._kernel.clock.now() - KEYS_LIVE)
+
+    async def forget_tries(self, job: Job) -> None:
+        """Forget counters, mail codes and known devices that decide nothing any more."""
+        await self._kernel.db.write(forget_tries, self._kernel.clock.now())
 
     async def forget_sessions(self, job: Job) -> None:
         """Forget sessions whose last token ran out more than 30 days ago."""

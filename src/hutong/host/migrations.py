@@ -19,7 +19,28 @@ from hutong.kernel.db import metadata
 from hutong.kernel.db.opening import run_alone
 from hutong.kernel.settings import KernelSettings
 
-OPTIONS: dict[str, Any] = {"compare_type": True, "compare_server_default": True, "render_as_batch": True}
+_TRUTHS = {"true": "1", "false": "0"}
+
+
+def _defaults_differ(
+    _context: Any, _there: Any, _wanted: Any, found: str | None, _default: Any, rendered: str | None
+) -> bool | None:
+    """Whether a default of the database differs from the code's; None leaves it to Alembic.
+
+    MariaDB and SQLite keep `false` as 0, which Alembic takes for another default, for ever.
+    """
+    return False if found is not None and _bare(found) == _bare(rendered or "") else None
+
+
+def _bare(default: str) -> str:
+    """A default without the quotes that some databases tell it with."""
+    text = default.strip()
+    quoted = len(text) > 1 and text[0] == text[-1] == "'"
+    text = text[1:-1].replace("''", "'").replace("\\'", "'") if quoted else text
+    return _TRUTHS.get(text.lower(), text)
+
+
+OPTIONS: dict[str, Any] = {"compare_type": True, "compare_server_default": _defaults_differ, "render_as_batch": True}
 
 
 def config(connection: Connection | None = None) -> Config:

@@ -16,7 +16,7 @@ from hutong.kit.clock import SystemClock
 from hutong.providers.alipay.keys import KeyUnusable, private_key, public_key, spelled
 from hutong.providers.alipay.sandbox.keys import ALIPAY_KEY, APP_KEY
 from hutong.providers.alipay.settings import SANDBOX_APP_ID, SANDBOX_SELLER_ID, VENDOR_URL
-from support.alipay import sandbox_keys
+from support.alipay_keys import sandbox_keys
 from support.rsa_keys import private_pem, public_pem, rsa_key
 from support.stand import Stand
 

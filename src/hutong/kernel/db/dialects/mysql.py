@@ -19,7 +19,7 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.util import greenlet_spawn
 
 from hutong.kernel.db.database import Capabilities, DatabaseUnavailable
-from hutong.kernel.db.dialects.half_done import Progress, SchemaHalfChanged, unfinished
+from hutong.kernel.db.dialects.half_done import Progress, SchemaHalfChanged, half_done, unfinished
 from hutong.kernel.db.dialects.mysql_driver import (
     BASICS,
     GRACE_SECONDS,
@@ -213,6 +213,22 @@ def migrate(url: URL, unit: Callable[[Connection], T]) -> T:
         return result
 
     return run_alone(url, change)
+
+
+def extend(url: URL, unit: Callable[[Connection], T]) -> T:
+    """As `run_alone`, for additions to the schema that whoever runs them again finds done: nothing is counted.
+
+    Raises:
+        SchemaHalfChanged: a migration waits to be finished first.
+    """
+
+    def add(conn: Connection) -> T:
+        if done := half_done(conn):
+            raise SchemaHalfChanged(unfinished(done))
+        _choose_collation(conn)
+        return unit(conn)
+
+    return run_alone(url, add)
 
 
 def _choose_collation(conn: Connection) -> None:

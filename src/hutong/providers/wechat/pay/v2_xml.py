@@ -25,6 +25,10 @@ def parse(body: bytes, root: str = "xml") -> dict[str, str]:
     """
     if len(body) > LARGEST:
         raise Malformed("larger than 64 KB")
+    try:
+        body.decode()  # a byte-order mark would let expat read UTF-16, whatever it was told
+    except UnicodeDecodeError:
+        raise Malformed("another encoding") from None
     reader = _Reader(root)
     parser = expat.ParserCreate("UTF-8")
     parser.buffer_text = True
