@@ -19,7 +19,6 @@ IdempotencyKey = Annotated[
     Header(
         alias="Idempotency-Key",
         description="1 to 255 visible ASCII characters of your own: the same key and body again gives the first answer.",
-        json_schema_extra={"pattern": "^[!-~]{1,255}$"},
     ),
 ]
 StatusFilter = Annotated[StatusWord | None, Query(description="Only orders of this status.")]
