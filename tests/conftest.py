@@ -1,6 +1,6 @@
 """Fixtures for every test: private servers, one empty database each, and a whole Hutong on loopback."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -37,6 +37,14 @@ def _is_everywhere(metafunc: pytest.Metafunc) -> bool:
 def _chooses_databases(metafunc: pytest.Metafunc) -> bool:
     chosen = [str(mark.args[0]) for mark in metafunc.definition.iter_markers("parametrize")]
     return any("database_url" in names for names in chosen)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What a test logged goes from its process to the one that reports, as UTF-8, whatever the test made up."""
+    report = yield
+    report.sections = [(name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections]
+    return report
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -22,22 +22,12 @@ from hutong.host.settings import load_settings
 from hutong.host.wiring import Host
 from hutong.kernel.settings import SettingsRefused
 from support.http import http_client, serving
+from support.production import PRODUCTION, STRONG
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "hutong"
 PLATES = sorted(SOURCE.rglob("__init__.py"))
 CODE = sorted(SOURCE.rglob("*.py"))
-STRONG = "vV3-kD8_qZ1rT6yB0nM4wL9xC2sF7hJ5gP"
-PRODUCTION = {
-    "HUTONG_ENV": "production",
-    "HUTONG_SECRET": STRONG,
-    "HUTONG_EMOJI__TOKENS__KEYS": f'[{{"kid": "2026-11", "secret": "{STRONG}"}}]',
-    "HUTONG_STOREFRONT__TOKENS__KEYS": f'[{{"kid": "2026-11", "secret": "{STRONG}"}}]',
-    "HUTONG_DASHSCOPE__BASE_URL": "https://dashscope.aliyuncs.com/api/v1",
-    "HUTONG_DASHSCOPE__API_KEY": "sk-an-account-of-their-own",
-    "HUTONG_SMTP__HOST": "smtp.example.com",
-    "HUTONG_SMTP__SENDER": "Lantern <no-reply@example.com>",
-}
 
 
 def _name(path: Path) -> str:

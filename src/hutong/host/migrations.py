@@ -4,6 +4,7 @@ Two migrations at once wait for each other. On MariaDB and MySQL a migration tha
 on from there when it is run again (docs/kernel/db.md); elsewhere it leaves nothing.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,7 @@ from hutong.kernel.db import metadata
 from hutong.kernel.db.opening import run_alone
 from hutong.kernel.settings import KernelSettings
 
+_TYPED = re.compile(r"^('(?:[^']|'')*')::[\w\s().,\"]+$")
 _TRUTHS = {"true": "1", "false": "0"}
 
 
@@ -27,14 +29,18 @@ def _defaults_differ(
 ) -> bool | None:
     """Whether a default of the database differs from the code's; None leaves it to Alembic.
 
-    MariaDB and SQLite keep `false` as 0, which Alembic takes for another default, for ever.
+    Alembic takes `false` for another default than 0, as which MariaDB and SQLite keep it; and it compares texts on PostgreSQL
+    by a statement that a quote in them breaks.
     """
-    return False if found is not None and _bare(found) == _bare(rendered or "") else None
+    if found is None or rendered is None:
+        return None
+    there, wanted = _bare(found), _bare(rendered)
+    return False if there == wanted else True if "'" in there + wanted else None
 
 
 def _bare(default: str) -> str:
-    """A default without the quotes that some databases tell it with."""
-    text = default.strip()
+    """A default without the quotes and the type that some databases tell it with."""
+    text = _TYPED.sub(r"\1", default.strip())
     quoted = len(text) > 1 and text[0] == text[-1] == "'"
     text = text[1:-1].replace("''", "'").replace("\\'", "'") if quoted else text
     return _TRUTHS.get(text.lower(), text)

@@ -26,6 +26,7 @@ from sqlalchemy import (
     func,
     inspect,
     text,
+    true,
 )
 from typer.testing import CliRunner, Result
 
@@ -173,6 +174,15 @@ def test_the_statements_that_are_shown_are_those_that_make_it(place: Place) -> N
     assert not place.plan(grown()).drifted
 
 
+def test_texts_with_quotes_are_compared(place: Place) -> None:
+    """A default that differs is seen, and breaks nothing."""
+    place.sync(target(people(Column("mood", String(16), nullable=False, server_default="isn't it"))))
+    plan = place.plan(target(people(Column("mood", String(16), nullable=False, server_default="is'nt it"))))
+
+    assert held(plan) == ["alter column people.mood"]
+    assert place.run("SELECT DISTINCT mood FROM people") == [("isn't it",)]
+
+
 def test_tables_of_others_are_left_alone(place: Place) -> None:
     plan = place.plan(grown())
     place.sync(grown())
@@ -221,6 +231,11 @@ UNSAFE: dict[str, tuple[Callable[[], MetaData], str, str]] = {
         lambda: retyped("amount", Column("amount", String(40))),
         "alter column people.amount",
         "the code says",
+    ),
+    "another default": (
+        lambda: retyped("hidden", Column("hidden", Boolean, nullable=False, server_default=true())),
+        "alter column people.hidden",
+        "default differs",
     ),
     "no more NULL": (
         lambda: retyped("amount", Column("amount", Numeric(18, 2), nullable=False)),

@@ -15,11 +15,10 @@ from hutong.kernel.credits import balance_of
 from support.shop import PRICE, Counter
 
 PLACES = (Path(hutong.__file__).parents[1], Path(__file__).parents[2])
-KINDS = ["sqlite", pytest.param("mariadb", marks=pytest.mark.server)]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("database_url", KINDS, indirect=True)
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_killed_at_every_failpoint_everything_happens_once(
     counter: Counter, database_url: str, store_url: str, tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hutong.kernel.http.outbound import Outbound
 from hutong.kernel.orders.ports import Charge, Money, Payment, PaymentChannel
 from hutong.providers.alipay.account import Account
 from hutong.providers.alipay.client import AlipayChannel
@@ -21,17 +22,18 @@ class AlipayBench:
 
     Args:
         pay: the sandbox, the channel, the merchant.
+        outbound: for further channels.
     """
 
-    def __init__(self, pay: PayBench) -> None:
-        self.pay = pay
+    def __init__(self, pay: PayBench, outbound: Outbound) -> None:
+        self.pay, self.outbound = pay, outbound
         self.channel: PaymentChannel = pay.channel
         self.base, self.gateway = pay.url, f"{pay.url}/gateway.do"
         self.keys = SandboxKeys(pay.folder)
 
     def channel_of(self, account: Callable[[], Account]) -> AlipayChannel:
         """Another channel to the same sandbox."""
-        return AlipayChannel(AlipaySettings(), self.gateway, account, self.pay.outbound, self.pay.clock)
+        return AlipayChannel(AlipaySettings(), self.gateway, account, self.outbound, self.pay.clock)
 
     def charge(self, order_no: str, fen: int = 1230, **changes: Any) -> Charge:
         return replace(self.pay.charge(money=Money(fen, "CNY")), order_no=order_no, **changes)
@@ -67,5 +69,7 @@ class AlipayBench:
 @asynccontextmanager
 async def alipay_bench(folder: Path, **settings: Any) -> AsyncIterator[AlipayBench]:
     """Serve a sandbox; customers pay on pages unless the settings say otherwise."""
+    outbound = Outbound(allow_private=True)
     async with pay_bench(folder, partial(alipay, **{"way": "page", **settings}), alipay_sandbox) as made:
-        yield AlipayBench(made)
+        yield AlipayBench(made, outbound)
+    await outbound.close()

@@ -228,7 +228,7 @@ async def test_requests_that_we_did_not_sign_are_refused_by_the_sandbox(bench: A
 async def test_nobody_answers(bench: AlipayBench) -> None:
     own = bench.keys.account()
     channel = AlipayChannel(
-        AlipaySettings(), "http://127.0.0.1:9/gateway.do", lambda: own, bench.pay.outbound, bench.pay.clock
+        AlipaySettings(), "http://127.0.0.1:9/gateway.do", lambda: own, bench.outbound, bench.pay.clock
     )
     with pytest.raises(ChannelUnavailable):
         await channel.query(ORDER)

@@ -182,9 +182,15 @@ async def test_other_sites_press_nothing(bench: PayBench) -> None:
 
 async def test_everything_is_forgotten(bench: PayBench) -> None:
     await bench.paid()
+    await until(lambda: settled(bench))
     state = await bench.press("clear")
 
     assert (state["trades"], state["notices"], state["totals"]) == ([], [], {})
+
+
+async def settled(bench: PayBench) -> bool:
+    """Whether every notice was taken, and the vendor knows it."""
+    return {row["state"] for row in (await bench.state())["notices"]} == {"delivered"}
 
 
 async def test_a_slow_vendor_answers_late(bench: PayBench) -> None:

@@ -19,15 +19,8 @@ from hutong.providers.wechat.pay.sandbox.credentials import PLATFORM_ID, Sandbox
 from hutong.providers.wechat.pay.settings import PlatformKey, WechatPaySettings
 from hutong.providers.wechat.pay.v2 import WechatPayV2
 from hutong.sandbox.payments.keys import private_pem, public_pem
+from support.production import PRODUCTION
 
-STRONG = "vV3-kD8_qZ1rT6yB0nM4wL9xC2sF7hJ5gP"
-PRODUCTION = {
-    "HUTONG_ENV": "production",
-    "HUTONG_SECRET": STRONG,
-    "HUTONG_EMOJI__TOKENS__KEYS": f'[{{"kid": "2026-11", "secret": "{STRONG}"}}]',
-    "HUTONG_DASHSCOPE__BASE_URL": "https://dashscope.aliyuncs.com/api/v1",
-    "HUTONG_DASHSCOPE__API_KEY": "sk-an-account-of-their-own",
-}
 URL = "https://api.mch.weixin.qq.com"
 
 
