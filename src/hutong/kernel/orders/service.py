@@ -37,6 +37,10 @@ _log = logger("orders")
 
 
 @dataclass(frozen=True)
+PROBE = "probe"
+"""The reason in the details of a refusal when a vendor only tried whether bad signatures are noticed: nothing to warn of."""
+
+
 class OrdersWork:
     """What orders do outside requests; goes into the app's `Work`. Their promises are the kernel's, the host checks them."""
 
@@ -145,7 +149,8 @@ class Orders:
             notice = _read(vendor, headers, body)
         except NoticeRefused as error:
             metrics.payment_notices.labels(channel, "refused").inc()
-            _log.warning("a payment notice was refused", channel=channel, reason=error.message)
+            probe = (error.details or {}).get("reason") == PROBE
+            (_log.info if probe else _log.warning)("payment notice refused", channel=channel, reason=error.message)
             return vendor.acknowledge(error.message)
         failpoint("orders.notice.verified")
         return await self._taken(vendor, notice, hashlib.sha256(body).hexdigest())
