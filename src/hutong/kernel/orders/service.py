@@ -33,14 +33,12 @@ from hutong.kit.errors import Unavailable
 from hutong.kit.paging import Page, PageRequest
 
 UNKNOWN_YET = "what this is about is not known here yet"
+PROBE = "probe"
+"""The reason in the details of a refusal when a vendor only tried whether bad signatures are noticed: nothing to warn of."""
 _log = logger("orders")
 
 
 @dataclass(frozen=True)
-PROBE = "probe"
-"""The reason in the details of a refusal when a vendor only tried whether bad signatures are noticed: nothing to warn of."""
-
-
 class OrdersWork:
     """What orders do outside requests; goes into the app's `Work`. Their promises are the kernel's, the host checks them."""
 
