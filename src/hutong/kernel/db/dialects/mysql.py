@@ -9,7 +9,6 @@ from typing import Any, TypeVar, cast
 
 from asyncmy.connection import Connection as Raw
 from asyncmy.errors import Error as DriverError
-from asyncmy.errors import InterfaceError as DriverInterfaceError
 from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, Table, event, func, text
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.mysql import DATETIME, insert
@@ -24,10 +23,10 @@ from hutong.kernel.db.dialects.mysql_driver import (
     BASICS,
     GRACE_SECONDS,
     RETRIABLE,
-    UNREACHABLE,
     AsyncmyDriver,
     code_of,
     fetch,
+    has_gone,
     mysql_engine,
     plain,
     session_words,
@@ -162,11 +161,7 @@ class MysqlDatabase(PooledDatabase[Raw]):
         return code_of(error.orig) in RETRIABLE
 
     def _unreachable(self, error: DBAPIError) -> bool:
-        return (
-            error.connection_invalidated
-            or code_of(error.orig) in UNREACHABLE
-            or isinstance(error.orig, DriverInterfaceError)
-        )
+        return error.connection_invalidated or has_gone(error.orig)
 
 
 def _allow_more_time(conn: Connection, *_: object) -> None:
@@ -245,7 +240,7 @@ def _outside(engine: Engine, work: Callable[[], T]) -> T:
         try:
             return await greenlet_spawn(work)
         except DBAPIError as error:
-            if code_of(error.orig) in UNREACHABLE:
+            if has_gone(error.orig):
                 raise ConnectionError(str(error.orig)) from error
             raise
         finally:
