@@ -31,6 +31,7 @@ async def test_an_order_waits_until_it_is_paid(bench: PayBench) -> None:
     parameters = await bench.channel.open(charge)
 
     assert parameters.values and all(parameters.values.values())
+    await bench.visit(parameters)
     found = await bench.channel.query(charge.order_no)
     assert (found.state, found.payment) == (PaymentState.WAITING, None)
 
@@ -229,8 +230,10 @@ async def test_a_refund_that_fails_later_says_so(bench: PayBench) -> None:
     refund = bench.back(await bench.paid(), 100)
     await bench.channel.refund(refund)
 
+    told = RefundState.FAILED if bench.habits.tells_failures else RefundState.UNKNOWN
+
     async def failed() -> bool:
-        return (await bench.channel.query_refund(refund)).state is RefundState.FAILED
+        return (await bench.channel.query_refund(refund)).state is told
 
     await until(failed)
 
@@ -276,11 +279,8 @@ async def test_a_refund_is_reported(bench: PayBench) -> None:
     notices = await bench.notices(2)
 
     (reported,) = [notice.refund for notice in notices if notice.refund is not None]
-    assert (reported.state, reported.refund_no, reported.money) == (
-        RefundState.DONE,
-        refund.refund_no,
-        Money(234, "CNY"),
-    )
+    money = Money(234, "CNY") if bench.habits.tells_refunded else None
+    assert (reported.state, reported.refund_no, reported.money) == (RefundState.DONE, refund.refund_no, money)
 
 
 async def test_the_same_report_has_the_same_id(bench: PayBench) -> None:
@@ -299,9 +299,8 @@ async def test_what_is_not_acknowledged_comes_again(bench: PayBench) -> None:
     await bench.paid()
     await bench.letters(3)
     bench.merchant.busy = False
-    await bench.press("hurry")
 
-    (notice, *_) = await bench.notices(1)
+    (notice, *_) = await bench.hurried(1)
 
     assert notice.payment is not None
 

@@ -55,3 +55,13 @@ OF_ORDERS = (
 """Died at in tests/kernel/orders/test_kills.py."""
 ANSWER_UNKNOWN = {"emoji.submit.created"}
 """Killed between the vendor's answer and writing it down: nobody can know it, so one more generation is paid for."""
+
+AROUND_TRANSACTIONS = (
+    "emoji.create.held",
+    "emoji.create.enqueued",
+    "jobs.enqueue.committed",
+    "jobs.emoji.generation.submit.claimed",
+    "emoji.submit.saved",
+    "jobs.emoji.generation.store.handled",
+)
+"""Within a transaction, or between one and what has to follow: where a database server has a part in the recovery."""

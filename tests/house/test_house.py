@@ -22,21 +22,12 @@ from hutong.host.settings import load_settings
 from hutong.host.wiring import Host
 from hutong.kernel.settings import SettingsRefused
 from support.http import http_client, serving
+from support.production import PRODUCTION, STRONG
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "hutong"
 PLATES = sorted(SOURCE.rglob("__init__.py"))
 CODE = sorted(SOURCE.rglob("*.py"))
-STRONG = "vV3-kD8_qZ1rT6yB0nM4wL9xC2sF7hJ5gP"
-PRODUCTION = {
-    "HUTONG_ENV": "production",
-    "HUTONG_SECRET": STRONG,
-    "HUTONG_EMOJI__TOKENS__KEYS": f'[{{"kid": "2026-11", "secret": "{STRONG}"}}]',
-    "HUTONG_DASHSCOPE__BASE_URL": "https://dashscope.aliyuncs.com/api/v1",
-    "HUTONG_DASHSCOPE__API_KEY": "sk-an-account-of-their-own",
-    "HUTONG_SMTP__HOST": "smtp.example.com",
-    "HUTONG_SMTP__SENDER": "Lantern <no-reply@example.com>",
-}
 
 
 def _name(path: Path) -> str:
@@ -230,6 +221,9 @@ def test_a_laptop_keeps_secrets_of_its_own(tmp_path: Path, monkeypatch: pytest.M
     assert secret != one.realm_keys("emoji", one.emoji.tokens)[0].secret.get_secret_value()
     modes = {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "one" / "secrets").iterdir()}
     assert modes == {0o600}
+
+
+DOCS = [f"/{app}/{page}" for app in ("emoji", "storefront") for page in ("docs", "openapi.json", "docs/start.js")]
 
 
 async def test_production_describes_no_api_and_starts_nothing_local(

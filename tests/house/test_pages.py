@@ -11,11 +11,14 @@ from support.stand import Stand, until
 pytestmark = [pytest.mark.browser, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
 
 FRONT, SANDBOX, MAIL, API = "/", "/sandbox/dashscope/", "/sandbox/mail/", "/emoji/docs"
+WECHAT_PAY = "/sandbox/wechatpay/"
 WORDS = {
     (FRONT, "en"): ["Hutong is up", "API description and try-out", "DashScope sandbox", "Mail sandbox", "/readyz"],
     (FRONT, "zh-CN"): ["Hutong 已启动", "接口文档与调试", "DashScope 沙箱：", "健康检查"],
     (SANDBOX, "en"): ["DashScope sandbox", "No mishap is armed", "Refuse account", "Save"],
     (SANDBOX, "zh-CN"): ["DashScope 沙箱", "没有布置故障", "拒绝账号", "保存"],
+    (WECHAT_PAY, "en"): ["WeChat Pay sandbox", "No order yet", "No mishap is armed", "Probe signature", "Vendor down"],
+    (WECHAT_PAY, "zh-CN"): ["微信支付沙箱", "还没有订单", "没有布置故障", "签名探测", "服务中断"],
     (MAIL, "en"): ["Mail sandbox", "No mail yet", "No mishap is armed", "Lose the answer", "messages.json"],
     (MAIL, "zh-CN"): ["邮件沙箱", "还没有邮件", "没有布置故障", "丢失应答", "messages.json"],
     (API, "en"): [

@@ -61,7 +61,11 @@ async def test_verdicts() -> None:
 
 
 @SQLITE
-@pytest.mark.parametrize("hashed", [bcrypted(GOOD.encode()), PasswordHasher(time_cost=1, memory_cost=8_192).hash(GOOD)])
+@pytest.mark.parametrize(
+    "hashed",
+    [bcrypted(GOOD.encode()), PasswordHasher(time_cost=1, memory_cost=8_192).hash(GOOD)],
+    ids=["bcrypt", "argon2"],
+)
 async def test_an_old_hash_is_replaced_at_the_first_sign_in(desk: Desk, hashed: str) -> None:
     account = await desk.accounts.create("li@example.com", hashed=hashed)
     with pytest.raises(CredentialsWrong):

@@ -1,7 +1,7 @@
 """What happens to accounts ends sessions: a changed password, a reset, a block; and what does not happen to them."""
 
 import asyncio
-from typing import Any
+from itertools import pairwise
 
 import pytest
 
@@ -16,7 +16,8 @@ from hutong.kernel.identity.errors import (
     UserBlocked,
 )
 from hutong.kit.errors import HutongError
-from support.accounts import GOOD, OTHER, Desk, client
+from support.accounts import GOOD, OTHER, CountedPasswords, Desk, HeldSessions, client
+from support.stand import until
 
 LI = "li@example.com"
 AMPLE = Limit("test.user", 1_000)
@@ -74,6 +75,14 @@ async def test_the_current_password_can_be_guessed_five_times(desk: Desk) -> Non
     assert (await desk.sign_in()).user.locked_until is None
 
 
+async def test_a_change_forgets_failures_to_tell_the_current_password(desk: Desk) -> None:
+    await desk.open()
+    here, passwords = await desk.sign_in(), [GOOD, OTHER, GOOD, OTHER]
+    for current, new in pairwise(passwords):
+        assert [await change(desk, here, "wrong, and long", new) for _ in range(4)] == [PasswordWrong] * 4
+        assert await change(desk, here, current, new) is None
+
+
 async def test_an_account_without_a_password_cannot_change_it(desk: Desk) -> None:
     here = await desk.accounts.sign_in_with_code(LI, await desk.code(LI), client())
 
@@ -126,14 +135,24 @@ async def test_a_lock_ends_no_session_and_a_refresh_opens_none(desk: Desk) -> No
     assert (await desk.accounts.get(here.user.id)).failed_login_attempts == 5
 
 
-async def test_signing_in_beside_a_change_of_password_leaves_no_session_behind(desk: Desk) -> None:
-    """Of sign-ins with the old password that run while it is changed, none is alive afterwards."""
+@pytest.mark.parametrize("held", ["passwords", "sessions"])
+async def test_a_sign_in_with_a_password_that_is_changed_meanwhile_leaves_no_session(desk: Desk, held: str) -> None:
+    """Whether it stands still between verifying and counting, or between counting and opening a session."""
     await desk.open()
-    here = await desk.sign_in()
-    racing = [desk.sign_in(by=client(device_id=f"device {number}")) for number in range(4)]
-    changed, *outcomes = await asyncio.gather(change(desk, here, GOOD, OTHER), *racing, return_exceptions=True)
-    late: list[Any] = [outcome for outcome in outcomes if isinstance(outcome, SignedIn)]
+    here, release = await desk.sign_in(), asyncio.Event()
+    part: CountedPasswords | HeldSessions = desk.passwords if held == "passwords" else desk.sessions
+    part.hold = release
+    late = asyncio.create_task(desk.sign_in(by=client(device_id="slow")))
+    await until(lambda: _taken(part))
+    changed = await change(desk, here, GOOD, OTHER)
+    release.set()
 
     assert changed is None
-    assert await alive(desk, *late) == [False] * len(late)
+    with pytest.raises(CredentialsWrong):
+        await late
+    assert (await desk.accounts.get(here.user.id)).login_count == (1 if held == "passwords" else 2)
     assert [session.id for session in await desk.sessions.list(here.user.id)] == [here.tokens.session_id]
+
+
+async def _taken(part: CountedPasswords | HeldSessions) -> bool:
+    return part.hold is None

@@ -16,7 +16,7 @@ from hutong.kit.clock import SystemClock
 from hutong.providers.alipay.keys import KeyUnusable, private_key, public_key, spelled
 from hutong.providers.alipay.sandbox.keys import ALIPAY_KEY, APP_KEY
 from hutong.providers.alipay.settings import SANDBOX_APP_ID, SANDBOX_SELLER_ID, VENDOR_URL
-from support.alipay import sandbox_keys
+from support.alipay_keys import sandbox_keys
 from support.rsa_keys import private_pem, public_pem, rsa_key
 from support.stand import Stand
 
@@ -77,16 +77,13 @@ def test_what_belongs_to_the_sandbox_or_is_no_key_is_refused(
 
 def test_production_has_no_alipay_of_its_own(tmp_path: Path) -> None:
     """Without an account there is no such channel there, and an account is called over https only."""
-    safe = {"env": "production", "data": tmp_path, "secret": "x7" * 8 + "abcdefghijklmnopq"}
-    safe["dashscope"] = {"base_url": "https://dashscope.example", "api_key": "sk-real"}
-    key = {"kid": "a", "secret": "abcdefghijklmnopqrstuvwxyz-0123456789"}
-    safe["emoji"] = {"tokens": {"keys": [key]}}
-    settings = load_settings(**safe)
+    settings = load_settings(env="test", data=tmp_path).model_copy(update={"env": "production"})
     assert not settings.alipay_sandboxed
     assert "alipay" not in open_channels(settings, Outbound(allow_private=False), SystemClock())
     account = real(tmp_path).alipay.model_dump() | {"gateway_url": "http://openapi.alipay.com/gateway.do"}
+    secret = "abcdefghijklmnopqrstuvwxyz-0123456789"
     with pytest.raises(SettingsRefused, match="https"):
-        load_settings(**safe, alipay=account)
+        load_settings(env="production", data=tmp_path, secret=secret, alipay=account)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -14,7 +14,7 @@ from hutong.providers.alipay.sandbox.vendor import VENDOR
 from hutong.providers.alipay.settings import SANDBOX_APP_ID
 from hutong.providers.alipay.signing import sign_parameters
 from hutong.sandbox.payments.buttons import BUTTONS
-from support.alipay import AlipayBench
+from providers.alipay.bench import AlipayBench
 from support.browser import PHONE, WIDE, look
 from support.rsa_keys import rsa_key
 
@@ -34,7 +34,7 @@ QUERY = {
 async def asked(bench: AlipayBench, query: str = "", form: str = "") -> Any:
     """The sub code of the answer, and whether it was signed."""
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    async with bench.client.post(f"{bench.gateway}?{query}", data=form, headers=headers) as answer:
+    async with bench.pay.client.post(f"{bench.gateway}?{query}", data=form, headers=headers) as answer:
         assert answer.status == 200
         body = await answer.json(content_type=None)
     inner = next(value for name, value in body.items() if name != "sign")
@@ -98,54 +98,52 @@ async def test_an_amount_must_be_one(bench: AlipayBench, amount: str) -> None:
 
 
 async def test_another_order_of_that_number_is_refused(bench: AlipayBench) -> None:
-    await bench.look((await bench.channel.open(bench.charge(ORDER, 100))).values["pay_url"])
-    assert "ACQ.CONTEXT_INCONSISTENT" in await bench.look(
-        (await bench.channel.open(bench.charge(ORDER, 101))).values["pay_url"]
-    )
+    await bench.look(await bench.page(ORDER, 100))
+    assert "ACQ.CONTEXT_INCONSISTENT" in await bench.look(await bench.page(ORDER, 101))
 
 
 async def test_a_cashier_is_not_found_by_guessing(bench: AlipayBench) -> None:
-    await bench.look((await bench.channel.open(bench.charge(ORDER))).values["pay_url"])
+    await bench.look(await bench.page(ORDER))
     for path in (f"/cashier/{ORDER}/guess", "/cashier/none/guess"):
-        async with bench.client.get(bench.base + path) as answer:
+        async with bench.pay.client.get(bench.base + path) as answer:
             assert answer.status == 404
-        async with bench.client.post(bench.base + path + "/pay") as answer:
+        async with bench.pay.client.post(bench.base + path + "/pay") as answer:
             assert answer.status == 404
     assert (await bench.channel.query(ORDER)).state is PaymentState.WAITING
 
 
 async def test_another_site_cannot_press_pay(bench: AlipayBench) -> None:
-    url = (await bench.channel.open(bench.charge(ORDER))).values["pay_url"]
-    async with bench.client.get(url) as answer:
+    url = await bench.page(ORDER)
+    async with bench.pay.client.get(url) as answer:
         cashier = str(answer.url)
-    async with bench.client.post(f"{cashier}/pay", headers={"Origin": "https://evil.example"}) as answer:
+    async with bench.pay.client.post(f"{cashier}/pay", headers={"Origin": "https://evil.example"}) as answer:
         assert answer.status == 403
     assert (await bench.channel.query(ORDER)).state is PaymentState.WAITING
 
 
 async def test_paying_twice_pays_once(bench: AlipayBench) -> None:
     paid = await bench.paid(ORDER)
-    trade = (await bench.state())["trades"][0]
+    trade = (await bench.pay.state())["trades"][0]
     cashier = f"{bench.base}/cashier/{ORDER}/{trade['facts']['cashier']}"
-    async with bench.client.post(f"{cashier}/pay") as answer:
+    async with bench.pay.client.post(f"{cashier}/pay") as answer:
         assert "Paid" in await answer.text()
     assert (await bench.channel.query(ORDER)).payment == paid
-    assert len((await bench.state())["notices"]) == 1
+    assert len((await bench.pay.state())["notices"]) == 1
 
 
 async def test_a_closed_order_cannot_be_paid(bench: AlipayBench) -> None:
-    url = (await bench.channel.open(bench.charge(ORDER))).values["pay_url"]
-    async with bench.client.get(url) as answer:
+    url = await bench.page(ORDER)
+    async with bench.pay.client.get(url) as answer:
         cashier = str(answer.url)
     assert await bench.channel.close(ORDER) is Closing.CLOSED
-    async with bench.client.post(f"{cashier}/pay") as answer:
+    async with bench.pay.client.post(f"{cashier}/pay") as answer:
         assert "Closed" in await answer.text()
     assert (await bench.channel.query(ORDER)).state is PaymentState.CLOSED
 
 
 async def test_a_page_s_mishap_is_seen_by_the_customer(bench: AlipayBench) -> None:
-    await bench.press("refuse", code="ACQ.SYSTEM_ERROR", on="open")
-    url = (await bench.channel.open(bench.charge(ORDER))).values["pay_url"]
+    await bench.pay.press("refuse", code="ACQ.SYSTEM_ERROR", on="open")
+    url = await bench.page(ORDER)
     assert "ACQ.SYSTEM_ERROR" in await bench.look(url)
     assert 'id="pay"' in await bench.look(url)
 
@@ -153,9 +151,9 @@ async def test_a_page_s_mishap_is_seen_by_the_customer(bench: AlipayBench) -> No
 async def test_the_back_office_gives_back(bench: AlipayBench) -> None:
     """A refund that the merchant did not ask for is reported with a number that is not ours."""
     await bench.paid(ORDER)
-    await bench.press("refund", order_no=ORDER, amount=30)
-    await bench.heard(2)
-    refund = next(each.refund for each in bench.merchant.believed if each.refund)
+    await bench.pay.press("refund", order_no=ORDER, amount=30)
+    await bench.pay.notices(2)
+    refund = next(each.refund for each in bench.pay.merchant.taken if each.refund)
     assert refund.refund_no.startswith("BACK-OFFICE-")
 
 
@@ -173,9 +171,9 @@ def test_every_refusal_that_can_be_ordered_has_its_words() -> None:
 @pytest.mark.parametrize(("lang", "words"), [("en", "Alipay sandbox"), ("zh", "支付宝沙箱")])
 async def test_the_page_has_every_button(bench: AlipayBench, lang: str, words: str) -> None:
     await bench.paid(ORDER)
-    await bench.look((await bench.channel.open(bench.charge("open0001"))).values["pay_url"])
-    await bench.press("down")
-    async with bench.client.get(f"{bench.base}/?lang={lang}") as answer:
+    await bench.look(await bench.page("open0001"))
+    await bench.pay.press("down")
+    async with bench.pay.client.get(f"{bench.base}/?lang={lang}") as answer:
         html = await answer.text()
     assert words in html and ORDER in html
     assert "built-in method" not in html  # a word named like a method of dict
@@ -190,7 +188,7 @@ async def test_the_cashier_in_a_browser(
     bench: AlipayBench, tmp_path: Any, language: str, words: str, size: tuple[int, int]
 ) -> None:
     """The pay link leads there, in the customer's language, and loads nothing from outside."""
-    url = (await bench.channel.open(bench.charge(ORDER))).values["pay_url"]
+    url = await bench.page(ORDER)
     shot = await look(url, tmp_path / "cashier.png", language=language, size=size)
     assert words in shot.words
     assert f'lang="{language}"' in shot.document
@@ -201,8 +199,8 @@ async def test_the_cashier_in_a_browser(
 @pytest.mark.browser
 async def test_the_page_in_a_browser(bench: AlipayBench, tmp_path: Any) -> None:
     await bench.paid(ORDER)
-    await bench.heard(1)
-    await bench.press("wrong-key")
+    await bench.pay.notices(1)
+    await bench.pay.press("wrong-key")
     shot = await look(f"{bench.base}/", tmp_path / "page.png")
     for word in ("Alipay sandbox", ORDER, "12.30 CNY", "Armed mishaps", "Wrong key"):
         assert word in shot.words

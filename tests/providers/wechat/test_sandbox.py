@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from hutong.kernel.http.outbound import Outbound
 from hutong.kernel.orders.errors import ChannelRefused
-from hutong.kernel.orders.ports import Money
+from hutong.kernel.orders.ports import Charge, Money
 from hutong.kit.clock import ManualClock, epoch_ms
 from hutong.providers.wechat.pay import v2_xml
 from hutong.providers.wechat.pay.sandbox import page_texts as vendor_texts
@@ -182,9 +182,15 @@ async def test_other_sites_press_nothing(bench: PayBench) -> None:
 
 async def test_everything_is_forgotten(bench: PayBench) -> None:
     await bench.paid()
+    await until(lambda: settled(bench))
     state = await bench.press("clear")
 
     assert (state["trades"], state["notices"], state["totals"]) == ([], [], {})
+
+
+async def settled(bench: PayBench) -> bool:
+    """Whether every notice was taken, and the vendor knows it."""
+    return {row["state"] for row in (await bench.state())["notices"]} == {"delivered"}
 
 
 async def test_a_slow_vendor_answers_late(bench: PayBench) -> None:
@@ -249,7 +255,9 @@ def test_every_word_is_there_in_both_languages(texts: object) -> None:
 @pytest.mark.parametrize(("lang", "words"), [("en", "WeChat Pay sandbox"), ("zh", "微信支付沙箱")])
 async def test_the_page_shows_the_book(bench: PayBench, lang: str, words: str) -> None:
     payment = await bench.paid()
+    await bench.press("delay", seconds=60)
     await bench.press("refund", order_no=payment.order_no, amount=34)
+    await bench.notices(1)
     closed = await bench.opened()
     await bench.channel.close(closed.order_no)
     await bench.opened()
@@ -283,6 +291,7 @@ async def test_a_book_outlives_its_process(tmp_path: Path) -> None:
                 assert len((await answer.json())["trades"]) == expected
             if not expected:
                 channel = wechat(tmp_path, url, outbound, clock)
-                bench = PayBench(url, f"{url}/notify", tmp_path, clock, channel, None, client)  # type: ignore[arg-type]
-                await bench.opened()
+                soon = clock.now() + timedelta(minutes=30)
+                price = Money(1230, "CNY")
+                await channel.open(Charge("ORDER00000001", price, "An hour", soon, f"{url}/notify", "203.0.113.7"))
         await outbound.close()

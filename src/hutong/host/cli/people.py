@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from hutong.host.cli.operate import Data, UserId, user_id_of, with_host
 from hutong.host.wiring import SPECS, Host, check_apps
@@ -20,6 +19,7 @@ from hutong.kernel.db import Connection
 from hutong.kernel.identity import Accounts, UserRole
 from hutong.kernel.identity import users as user_rows
 from hutong.kernel.identity.tables import UserStatus
+from hutong.kernel.identity.users import Listed
 from hutong.kit.clock import iso_z
 from hutong.kit.paging import PageRequest
 
@@ -37,7 +37,7 @@ def create_user(
         bool, typer.Option("--password-stdin", help="Read the password from standard input instead of asking.")
     ] = False,
     no_password: Annotated[bool, typer.Option("--no-password", help="Sign in by mail codes only.")] = False,
-    hashed: Annotated[str, typer.Option("--hash", help="An argon2id or bcrypt hash from elsewhere.")] = "",
+    hashed: Annotated[str, typer.Option("--hash", help="An argon2id or bcrypt hash, of an import.")] = "",
     data: Data = None,
 ) -> None:
     """Open an account, without a mail to its address."""
@@ -61,14 +61,9 @@ def list_users(
 
     async def run(host: Host) -> None:
         found = await host.kernel.db.read(user_rows.list_users, app, PageRequest(page, 50))
-        table = Table(
-            "id", "address", "nickname", "role", "status", "sign-ins", "last", "since", title=f"{found.total} users"
-        )
         for user in found.items:
-            last = iso_z(user.last_login_at) if user.last_login_at else ""
-            names = (str(user.id), user.email or "", user.nickname, user.role.value, user.status.value)
-            table.add_row(*names, str(user.login_count), last, iso_z(user.created_at))
-        console.print(table if found.total else "No users.")
+            _print(_line(user))
+        _print(f"{found.total} users of {app}.")
 
     with_host(data, run)
 
@@ -81,16 +76,8 @@ def show_user(user: UserId, app: AppOption = "emoji", data: Data = None) -> None
     async def run(host: Host) -> None:
         found = await host.kernel.db.read(user_rows.get_listed, app, user_id)
         points = await host.kernel.db.read(_points, user_id)
-        console.print(
-            f"{found.id}  {found.nickname}  {found.status.value}{points}  since {iso_z(found.created_at)}",
-            highlight=False,
-        )
-        if found.email is not None:
-            last = f", the last {iso_z(found.last_login_at)}" if found.last_login_at else ""
-            locked = f", locked until {iso_z(found.locked_until)}" if found.locked_until else ""
-            console.print(
-                f"{found.email}  {found.role.value}  {found.login_count} sign-ins{last}{locked}", highlight=False
-            )
+        locked = f"  locked until {iso_z(found.locked_until)}" if found.locked_until else ""
+        _print(f"{_line(found)}{points}{locked}")
 
     with_host(data, run)
 
@@ -144,6 +131,17 @@ def _opener(app: str) -> Callable[[Kernel], Accounts]:
     if opened is None:
         raise typer.BadParameter(f"users of {app} have no e-mail address: they sign in by device")
     return opened
+
+
+def _line(user: Listed) -> str:
+    """One user on one line, whatever the width of the terminal."""
+    names = (str(user.id), user.email or "", user.nickname, user.role.value, user.status.value)
+    last = f"{user.login_count} sign-ins, the last {iso_z(user.last_login_at)}" if user.last_login_at else ""
+    return "  ".join(part for part in (*names, last, f"since {iso_z(user.created_at)}") if part)
+
+
+def _print(text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def _points(conn: Connection, user_id: int) -> str:

@@ -1,14 +1,14 @@
 """The store's index of the tokens that are alive: its keys, and its scripts as calls."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from hutong.kernel.http.limits import LIFETIME_MS, Tally
-from hutong.kernel.identity.sessions.pairs import Signed, Turn
+from hutong.kernel.identity.sessions.pairs import Signed, Turn, read_turn
 from hutong.kernel.identity.sessions.scripts import ADMIT, DROP, OPEN, ROTATE, SEAL
 from hutong.kernel.identity.sessions.settings import SessionPolicy
-from hutong.kernel.identity.tokens import Claims
+from hutong.kernel.identity.tokens import CLOCK_SKEW_SECONDS, Claims
 from hutong.kernel.store import Store
 from hutong.kit.clock import Clock, SystemClock
 
@@ -63,33 +63,24 @@ class TokenIndex:
         self._store = store
         self._clock = None if isinstance(clock, SystemClock) else clock
 
-    async def open(self, signed: Signed) -> None:
+    async def open(self, signed: Signed, policy: SessionPolicy) -> None:
         """Let the first pair of a session live."""
         turn = signed.turn
-        await self._store.run(OPEN, _keys(turn.user_id, turn.session_id), [self._now(), *_successor(signed)])
+        words = [self._now(), *_successor(signed, policy)]
+        await self._store.run(OPEN, _keys(turn.user_id, turn.session_id), words)
 
     async def rotate(
         self, claims: Claims, successor: Signed, policy: SessionPolicy, *, newest_in_sql: bool
     ) -> Rotation:
         """Let `successor` take the place of the refresh token with these claims, if it is its turn."""
-        keys = _keys(claims.user_id, claims.session_id)
-        presented = (claims.digest, claims.counter)
-        rules = (policy.grace_seconds, policy.most_reuses, int(newest_in_sql))
-        reply = await self._store.run(ROTATE, keys, [self._now(), *_successor(successor), *presented, *rules])
+        grace = policy.grace_seconds
+        words = [self._now(), *_successor(successor, policy), claims.digest, claims.counter]
+        words += [grace, _ms(grace), policy.most_reuses, int(newest_in_sql)]
+        reply = await self._store.run(ROTATE, _keys(claims.user_id, claims.session_id), words)
         outcome: Outcome = reply[0].decode()
         if outcome != "again":
             return Rotation(outcome, successor.turn, successor.refresh_digest)
-        counter, stamp, issued, access_until, refresh_until, kid, refresh = reply[1]
-        turn = replace(
-            successor.turn,
-            counter=int(counter),
-            stamp=stamp.decode(),
-            issued_at=int(issued),
-            access_until=int(access_until),
-            refresh_until=int(refresh_until),
-            kid=kid.decode(),
-        )
-        return Rotation(outcome, turn, refresh)
+        return Rotation(outcome, read_turn(reply[1].decode(), claims.user_id, claims.session_id), reply[2])
 
     async def admit(self, claims: Claims, tally: Tally | None) -> Admission:
         """Whether an access token is alive; counts the hit if it is."""
@@ -135,7 +126,14 @@ def _keys(user_id: int, session_id: int) -> list[str]:
     return [*_sets(user_id), _family(user_id, session_id)]
 
 
-def _successor(signed: Signed) -> list[str | bytes | int]:
+def _successor(signed: Signed, policy: SessionPolicy) -> list[str | bytes | int | float]:
+    """What `OPEN` and `ROTATE` take. No token of a set lives longer than the set is kept."""
     turn = signed.turn
+    kept = (_ms(policy.access_seconds), _ms(max(policy.refresh_seconds, policy.access_seconds)))
     ends = (turn.access_until, turn.refresh_until)
-    return [signed.access_digest, signed.refresh_digest, *ends, turn.counter, turn.stamp, turn.issued_at, turn.kid]
+    return [signed.access_digest, signed.refresh_digest, *ends, turn.text, *kept]
+
+
+def _ms(seconds: float) -> int:
+    """Milliseconds for which a key is kept whose members live so long by a clock that may be ahead."""
+    return int((seconds + CLOCK_SKEW_SECONDS) * 1000)

@@ -64,6 +64,19 @@ class Turn:
     lasts_until: int
     kid: str
 
+    @property
+    def text(self) -> str:
+        """All of it but whose it is, for `read_turn`."""
+        numbers = (self.counter, self.issued_at, self.access_until, self.refresh_until, self.lasts_until)
+        return " ".join([*map(str, numbers), self.stamp, self.kid])
+
+
+def read_turn(text: str, user_id: int, session_id: int) -> Turn:
+    """The turn of a session that `Turn.text` wrote."""
+    *numbers, stamp, kid = text.split(" ")
+    counter, issued_at, access_until, refresh_until, lasts_until = map(int, numbers)
+    return Turn(user_id, session_id, counter, stamp, issued_at, access_until, refresh_until, lasts_until, kid)
+
 
 @dataclass(frozen=True, slots=True)
 class Signed:

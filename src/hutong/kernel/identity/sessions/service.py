@@ -82,7 +82,7 @@ class Sessions:
         """
         now = self._clock.now()
         signed = sign(self._tokens, self._first_turn(user_id, int(now.timestamp())))
-        await self._index.open(signed)
+        await self._index.open(signed, self._policy)
         failpoint("identity.open.stored")
         turn = signed.turn
         new = NewSession(
