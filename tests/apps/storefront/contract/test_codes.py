@@ -18,7 +18,6 @@ assert wiring.SPECS  # importing it imports every error class
 SEED = {"VALIDATION_ERROR": 10001, "AUTH_INVALID_CREDENTIALS": 10006, "USER_NOT_FOUND": 10104, "ORDER_NOT_FOUND": 20001}
 OTHER_STATUS = {
     "VALIDATION_ERROR": "422 for a field, whatever the kernel thinks of it as",
-    "UPSTREAM_FAILED": "an unknown model is for apps that ask one, and this one asks none",
     "INVALID_REQUEST": "a Range is for files, and these are not served here",
 }
 """Codes whose HTTP status is not that of every error behind them."""
