@@ -27,7 +27,7 @@ router = APIRouter(prefix="/api/payment", tags=["payment"], route_class=StrictRo
 )
 async def receive_notice(channel: str, request: Request, app: App) -> Response:
     """Verified, stored once and applied; a report that is sent again changes nothing. For payment vendors only."""
-    gateway = app.kernel.channels.get(channel)
+    gateway = app.channels.get(channel)
     if gateway is None:
         raise PathUnknown
     address = request.state.address
