@@ -12,7 +12,20 @@ from rich.console import Console
 from benchmarks import machine, report
 from benchmarks.measure import Finding
 
-ALL = ("ledger", "jobs", "job_peers", "balance", "authenticated", "reclaim", "scale", "follow", "start")
+ALL = (
+    "ledger",
+    "jobs",
+    "job_peers",
+    "balance",
+    "authenticated",
+    "storefront_me",
+    "storefront_rotation",
+    "storefront_logins",
+    "reclaim",
+    "scale",
+    "follow",
+    "start",
+)
 console = Console(width=None if sys.stdout.isatty() else 110)
 
 

@@ -1,6 +1,6 @@
 """Fixtures for every test: private servers, one empty database each, and a whole Hutong on loopback."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from support.stand import Stand, standing
 
 STORES = {"redis": "redis_server", "cluster": "redis_masters"}
 HERE = Path(__file__).parent
-ON_A_CLUSTER_TOO = [HERE / folder for folder in ("apps/emoji/flows", "kernel/jobs")]
+ON_A_CLUSTER_TOO = [HERE / folder for folder in ("apps/emoji/flows", "apps/storefront/flows", "kernel/jobs")]
 DATABASES = ["sqlite", *(pytest.param(name, marks=pytest.mark.server) for name in ("postgresql", "mariadb"))]
 
 
@@ -38,6 +38,14 @@ def _leaves_open(metafunc: pytest.Metafunc, fixture: str) -> bool:
     """Whether a test uses the fixture and does not choose its parameters by itself."""
     chosen = [str(mark.args[0]) for mark in metafunc.definition.iter_markers("parametrize")]
     return fixture in metafunc.fixturenames and not any(fixture in names for names in chosen)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What a test logged goes from its process to the one that reports, as UTF-8, whatever the test made up."""
+    report = yield
+    report.sections = [(name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections]
+    return report
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -1,8 +1,9 @@
 """Waiting for something to become true, with a deadline instead of a guessed sleep."""
 
+import asyncio
 import time
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -21,3 +22,12 @@ def wait_until(check: Callable[[], T], seconds: float = 10.0, *, every: float = 
         if time.monotonic() >= end:
             raise DeadlinePassed(f"not within {seconds:g} s: {what or check}")
         time.sleep(every)
+
+
+async def until(check: Callable[[], Awaitable[Any]], seconds: float = 60.0) -> Any:
+    """Ask `check` until it answers something true, and return that."""
+    end = time.monotonic() + seconds
+    while not (found := await check()):
+        assert time.monotonic() < end, f"not within {seconds} s"
+        await asyncio.sleep(0.02)
+    return found

@@ -3,8 +3,7 @@
 import asyncio
 import io
 import json
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,14 +17,19 @@ from hutong.host.sandboxes import Sandboxes
 from hutong.host.settings import Settings, load_settings
 from hutong.host.wiring import Host
 from hutong.providers.dashscope.sandbox.ports import Box, Inspection
+from support import deadlines
+from support.customer import Customer
 from support.http import Client, free_listener, http_client, listening
+from support.rsa_keys import ready_keys
 
-DEADLINE = 60.0
+until = deadlines.until
 NO_FACE, TWO_FACES, VIOLATION, FACE = 401, 402, 403, 500
 TEMPLATE = "mengwa_kaixin"
 VIDEO = b"\0\0\0\x18ftypmp42" + b"moving pictures" * 100
 REFUSALS = {NO_FACE: "InvalidFile.NoHuman", TWO_FACES: "InvalidFile.MultiHuman", VIOLATION: "DataInspectionFailed"}
 FAST: Mapping[str, Any] = {
+    "auth": {"hash_threads": 2},
+    "mail": {"per_minute": 60_000},
     "sandbox": {"running_limit": 4, "submit_per_second": 500, "detect_per_second": 500, "query_per_second": 1000},
     "dashscope": {"in_flight": 4, "submit_per_second": 500, "detect_per_second": 500, "query_per_second": 900},
     "emoji": {"poll_seconds": 0.1},
@@ -144,15 +148,6 @@ class Phone:
         return task if task["status"] in {"completed", "failed"} else None
 
 
-async def until(check: Callable[[], Awaitable[Any]], seconds: float = DEADLINE) -> Any:
-    """Ask `check` until it answers something true, and return that."""
-    end = time.monotonic() + seconds
-    while not (found := await check()):
-        assert time.monotonic() < end, f"not within {seconds} s"
-        await asyncio.sleep(0.02)
-    return found
-
-
 @dataclass
 class Stand:
     """A running Hutong."""
@@ -164,11 +159,21 @@ class Stand:
     vision: WidthVision
     data: Path
     phones: int = field(default=0)
+    customers: int = field(default=0)
 
     async def phone(self, device_id: str | None = None) -> Phone:
         """A signed-in user, a new one unless the device is given."""
         self.phones += 1
         return await Phone(self.client, self.base).login(device_id or f"device-{self.phones:04d}")
+
+    def stranger(self, email: str | None = None, **headers: str) -> Customer:
+        """Somebody who may become a customer of the storefront, a new one unless the address is given."""
+        self.customers += 1
+        return Customer(self.client, self.base, email or f"customer{self.customers}@example.com", headers={**headers})
+
+    async def customer(self, email: str | None = None, **headers: str) -> Customer:
+        """Somebody with an account, signed in."""
+        return await self.stranger(email, **headers).join()
 
     async def press(self, button: str, **values: str) -> None:
         """A button of the sandbox's page."""
@@ -190,6 +195,7 @@ async def standing(settings: Mapping[str, Any], *, worker: bool = True) -> Async
     with free_listener() as listener:
         base = f"http://127.0.0.1:{listener.getsockname()[1]}"
         made = load_settings(**{"env": "test", "public_url": base, **FAST, **settings})
+        ready_keys(made.folder)
         host, vision = Host(made), WidthVision()
         sandboxes = Sandboxes(made, vision)
         async with listening(HostApp(host, sandboxes), listener, lifespan="on"), http_client(60) as client:

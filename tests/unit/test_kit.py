@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hutong.kernel.http.addresses import ClientAddress
-from hutong.kernel.http.languages import negotiate
 from hutong.kernel.http.outbound import is_public
 from hutong.kernel.http.strict import BodyMalformed, parse_json
 from hutong.kernel.observability.logs import redact
@@ -62,17 +61,6 @@ def test_an_id_tells_its_moment() -> None:
 @pytest.mark.parametrize("text", ["", "0", "01", "-1", "+1", "1.0", "١", "9" * 20, str(2**63), "1_0", " 1"])
 def test_what_is_no_id(text: str) -> None:
     assert parse_id(text) is None
-
-
-@pytest.mark.parametrize(
-    ("accept", "language"),
-    [
-        ("", "en"), ("*", "en"), ("zh", "zh-CN"), ("zh-TW", "zh-CN"), ("zh-Hant-HK;q=0.9", "zh-CN"), ("en-GB,zh;q=0.9", "en"),
-        ("en;q=0.2,zh;q=0.8", "zh-CN"), ("fr,de", "en"), ("zh;q=0", "en"), ("zh;q=x", "en"), (";;;,,q=", "en"), ("zh;q=2", "en"),
-    ],
-)  # fmt: skip
-def test_languages(accept: str, language: str) -> None:
-    assert negotiate(accept) == language
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,10 @@ from hutong.host.sandboxes import Sandboxes
 from hutong.host.wiring import Host
 from hutong.kernel.assembly import AppSpec
 from hutong.kernel.files import DiskStorage, files_app
+from hutong.kernel.http.answers import ErrorRenderer
+from hutong.kernel.http.cors import Cors
 from hutong.kernel.http.limits import Limit
-from hutong.kernel.http.middleware import Cors, Edge, ErrorRenderer, secured
+from hutong.kernel.http.middleware import Edge, secured
 from hutong.kernel.observability import metrics
 from hutong.kit.errors import HutongError
 
@@ -40,8 +42,7 @@ class HostApp:
     def __init__(self, host: Host, sandboxes: Sandboxes | None = None) -> None:
         self._host = host
         self.failure: Exception | None = None  # why it did not start, for whoever runs it: uvicorn keeps that to itself
-        wanted = host.settings.sandboxed or host.settings.oss_sandboxed
-        self._sandboxes = sandboxes or (Sandboxes(host.settings) if wanted else None)
+        self._sandboxes = sandboxes or (Sandboxes(host.settings) if host.settings.any_sandbox else None)
         self._mounts = self._mount(host.specs)
         self._by_name = {spec.name: self._mounts[host.kernel.mounted_at[spec.name]] for spec in host.specs}
 
@@ -118,21 +119,32 @@ class HostApp:
         if not self._host.settings.production:
             add_api_page(app)
         body = self._host.settings.http.max_body_bytes
-        return self._edge(app, spec.name, spec.render, body, dict(spec.larger_bodies))
+        body = min(body, spec.largest_body or body)
+        render = spec.renderer(self._host.kernel)
+        return self._edge(app, spec.name, render, body, dict(spec.larger_bodies), spec.own_limits)
 
-    def _edge(self, app: ASGIApp, name: str, render: ErrorRenderer, body: int, larger: dict[str, int]) -> ASGIApp:
+    def _edge(
+        self,
+        app: ASGIApp,
+        name: str,
+        render: ErrorRenderer,
+        body: int,
+        larger: dict[str, int],
+        own_limits: tuple[str, ...] = (),
+    ) -> ASGIApp:
         kernel, settings = self._host.kernel, self._host.settings
-        inner: ASGIApp = Cors(app, settings.http.cors_origins) if settings.http.cors_origins else app
         return Edge(
-            inner,
+            app,
             name=name,
             render=render,
             address=kernel.address,
             limiter=kernel.limiter,
             per_ip=Limit(f"ip.{name}", settings.limits.ip_per_minute),
+            own_limits=own_limits,
             max_body=body,
             larger=larger,
             body_pause=settings.http.body_pause_seconds,
+            cors=Cors(settings.http.cors_origins),
         )
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:

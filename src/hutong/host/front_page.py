@@ -7,7 +7,8 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import Scope
 
 from hutong import __version__
-from hutong.host.wiring import OSS_SANDBOX_PATH, SANDBOX_PATH, Host
+from hutong.host.channels import ALIPAY_PATH, WECHAT_PAY_PATH
+from hutong.host.wiring import MAIL_SANDBOX_PATH, OSS_SANDBOX_PATH, SANDBOX_PATH, Host
 from hutong.kernel.http.languages import Language, negotiate
 
 TEXTS: dict[Language, dict[str, str]] = {
@@ -18,6 +19,9 @@ TEXTS: dict[Language, dict[str, str]] = {
         "health": "Health",
         "sandbox": "DashScope sandbox: a local stand-in for the vendor, with buttons",
         "oss_sandbox": "OSS sandbox: a local stand-in for the object storage, with buttons",
+        "mail_sandbox": "Mail sandbox: every mail that was sent, with buttons",
+        "wechat_pay_sandbox": "WeChat Pay sandbox: a local stand-in for the payment channel, with buttons",
+        "alipay_sandbox": "Alipay sandbox: a local stand-in for the payment channel, with buttons",
         "host": "For operators",
         "other": "中文",
     },
@@ -28,6 +32,9 @@ TEXTS: dict[Language, dict[str, str]] = {
         "health": "健康检查",
         "sandbox": "DashScope 沙箱：本地模拟的服务商，带操作按钮",
         "oss_sandbox": "OSS 沙箱：本地模拟的对象存储，带操作按钮",
+        "mail_sandbox": "邮件沙箱：查看所有已发送的邮件，带操作按钮",
+        "wechat_pay_sandbox": "微信支付沙箱：本地模拟的支付渠道，带操作按钮",
+        "alipay_sandbox": "支付宝沙箱：本地模拟的支付渠道，带操作按钮",
         "host": "运维",
         "other": "English",
     },
@@ -45,7 +52,7 @@ def front_page(scope: Scope, host: Host) -> Response:
     language = negotiate(asked)
     text = TEXTS[language]
     other = "en" if language == "zh-CN" else "zh-CN"
-    sections = "".join(_app(spec.name, text, docs=not host.settings.production) for spec in host.specs)
+    sections = "".join(_app(spec.name, spec.health, text, docs=not host.settings.production) for spec in host.specs)
     body = (
         f"<!doctype html><html lang={language}><meta charset=utf-8><link rel=icon href='data:,'>"
         f"<meta name=viewport content='width=device-width, initial-scale=1'>"
@@ -57,14 +64,20 @@ def front_page(scope: Scope, host: Host) -> Response:
     return HTMLResponse(body, headers={"Content-Security-Policy": policy, "Vary": "Accept-Language"})
 
 
-def _app(name: str, text: dict[str, str], *, docs: bool) -> str:
+def _app(name: str, health: str, text: dict[str, str], *, docs: bool) -> str:
     described = f"<li><a href='/{name}/docs'>{text['app']}</a>" if docs else ""
-    return f"<section><h2>{escape(name)}</h2><ul>{described}<li><a href='/{name}/health'>{text['health']}</a></ul></section>"
+    return f"<section><h2>{escape(name)}</h2><ul>{described}<li><a href='/{name}{health}'>{text['health']}</a></ul></section>"
 
 
 def _host(text: dict[str, str], host: Host) -> str:
-    sandbox = f"<li><a href='{SANDBOX_PATH}/'>{text['sandbox']}</a>" if host.settings.sandboxed else ""
-    if host.settings.oss_sandboxed:
-        sandbox += f"<li><a href='{OSS_SANDBOX_PATH}/'>{text['oss_sandbox']}</a>"
+    chosen = host.settings
+    there = {
+        (SANDBOX_PATH, "sandbox"): chosen.sandboxed,
+        (OSS_SANDBOX_PATH, "oss_sandbox"): chosen.oss_sandboxed,
+        (MAIL_SANDBOX_PATH, "mail_sandbox"): chosen.smtp.sandboxed,
+        (WECHAT_PAY_PATH, "wechat_pay_sandbox"): chosen.wechat_pay_sandboxed,
+        (ALIPAY_PATH, "alipay_sandbox"): chosen.alipay_sandboxed,
+    }
+    sandbox = "".join(f"<li><a href='{path}/'>{text[name]}</a>" for (path, name), is_there in there.items() if is_there)
     probes = "<li><a href='/livez'>/livez</a> · <a href='/readyz'>/readyz</a> · <a href='/metrics'>/metrics</a>"
     return f"<section><h2>{text['host']}</h2><ul>{sandbox}{probes}</ul></section>"

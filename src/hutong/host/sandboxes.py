@@ -6,17 +6,21 @@ from collections.abc import Mapping
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
+from hutong.host.channels import ALIPAY_PATH, WECHAT_PAY_PATH, sandbox_url
 from hutong.host.settings import Settings
 from hutong.host.storages import oss_endpoint
-from hutong.host.wiring import OSS_SANDBOX_PATH, SANDBOX_PATH
+from hutong.host.wiring import MAIL_SANDBOX_PATH, OSS_SANDBOX_PATH, SANDBOX_PATH
 from hutong.kernel.observability.logs import logger
 from hutong.kernel.settings import SettingsRefused
 from hutong.kit.tasks import end
+from hutong.providers.alipay.sandbox import create_sandbox as create_alipay
 from hutong.providers.dashscope.sandbox.app import create_sandbox
 from hutong.providers.dashscope.sandbox.ports import Vision, VisionUnavailable
 from hutong.providers.dashscope.sandbox.settings import SandboxSettings
 from hutong.providers.dashscope.sandbox.vision_client import VisionClient
 from hutong.providers.dashscope.sandbox.vision_process import VisionProcess
+from hutong.providers.wechat.pay.sandbox.app import create_sandbox as create_wechat_pay
+from hutong.sandbox.payments import PaymentSandboxSettings
 
 _log = logger("host.sandboxes")
 
@@ -38,13 +42,22 @@ class Sandboxes:
         self._process: VisionProcess | None = None
         self._dashscope = self._create_dashscope(settings, vision) if settings.sandboxed else None
         self._oss = _create_oss(settings) if settings.oss_sandboxed else None
+        self._mail = _create_mail(settings) if settings.smtp.sandboxed else None
+        self._alipay = _create_alipay(settings) if settings.alipay_sandboxed else None
+        self._wechat_pay = _create_wechat_pay(settings) if settings.wechat_pay_sandboxed else None
         self._bucket = settings.oss.bucket
         self._warming: asyncio.Task[None] | None = None
 
     @property
-    def mounts(self) -> Mapping[str, ASGIApp]:
+    def mounts(self) -> Mapping[str, Starlette]:
         """The sandboxes by the path of their page."""
-        found = {SANDBOX_PATH: self._dashscope, OSS_SANDBOX_PATH: self._oss}
+        found = {
+            SANDBOX_PATH: self._dashscope,
+            OSS_SANDBOX_PATH: self._oss,
+            MAIL_SANDBOX_PATH: self._mail,
+            WECHAT_PAY_PATH: self._wechat_pay,
+            ALIPAY_PATH: self._alipay,
+        }
         return {path: app for path, app in found.items() if app is not None}
 
     def bucket_at(self, path: str, host: str) -> ASGIApp | None:
@@ -54,8 +67,9 @@ class Sandboxes:
 
     async def start(self) -> None:
         """Begin to work off what waits; the vision process warms up meanwhile, for its libraries load slowly."""
-        if self._dashscope is not None:
-            await self._dashscope.state.sandbox.start()
+        for app in (self._dashscope, self._mail, self._wechat_pay, self._alipay):
+            if app is not None:
+                await app.state.sandbox.start()
         if self._process is not None:
             self._warming = asyncio.create_task(self._warm_up(self._process))
 
@@ -77,11 +91,25 @@ class Sandboxes:
 
     async def stop(self) -> None:
         await end(self._warming)
-        for app in (self._dashscope, self._oss):
-            if app is not None:
-                await app.state.sandbox.close()
+        for app in self.mounts.values():
+            await app.state.sandbox.close()
         if self._process is not None:
             await self._process.close()
+
+
+def _create_wechat_pay(settings: Settings) -> Starlette:
+    return create_wechat_pay(
+        _payment_settings(settings, WECHAT_PAY_PATH), v2_sign_type=settings.wechat_pay_v2.sign_type
+    )
+
+
+def _create_alipay(settings: Settings) -> Starlette:
+    return create_alipay(_payment_settings(settings, ALIPAY_PATH))
+
+
+def _payment_settings(settings: Settings, path: str) -> PaymentSandboxSettings:
+    limits = settings.payment_sandbox.model_dump()
+    return PaymentSandboxSettings(folder=settings.folder, public_url=sandbox_url(settings, path), **limits)
 
 
 def _create_oss(settings: Settings) -> Starlette:
@@ -97,5 +125,20 @@ def _create_oss(settings: Settings) -> Starlette:
         bucket=chosen.bucket,
         region=chosen.region,
         keys=(known,),
+    )
+    return create_sandbox(made)
+
+
+def _create_mail(settings: Settings) -> Starlette:
+    # Imported here: production never needs it.
+    from hutong.providers.smtp.sandbox import MailSandboxSettings, create_sandbox
+
+    chosen = settings.smtp
+    made = MailSandboxSettings(
+        folder=settings.folder,
+        public_url=f"{settings.public_url.rstrip('/')}{MAIL_SANDBOX_PATH}",
+        port=chosen.sandbox_port,
+        username=chosen.username,
+        password=chosen.password,
     )
     return create_sandbox(made)

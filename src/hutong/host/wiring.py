@@ -6,7 +6,10 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from hutong.apps.emoji.app import SPEC as EMOJI
+from hutong.apps.storefront.app import SPEC as STOREFRONT
+from hutong.host.channels import open_channels
 from hutong.host.housekeeping import kernel_work
+from hutong.host.mailing import open_mail
 from hutong.host.settings import Settings
 from hutong.host.storages import open_storage
 from hutong.kernel.assembly import AppSpec, Kernel, Work, joined
@@ -19,9 +22,12 @@ from hutong.kernel.http.addresses import ClientAddress
 from hutong.kernel.http.limits import Limiter
 from hutong.kernel.http.outbound import Outbound
 from hutong.kernel.identity.epochs import Epochs
+from hutong.kernel.identity.passwords import Passwords
 from hutong.kernel.jobs import Bell, Jobs, LeasedIds, Worker
+from hutong.kernel.mail import Mail
 from hutong.kernel.observability.health import HealthRegistry
 from hutong.kernel.observability.invariants import Violation, check
+from hutong.kernel.secrets import Sealer
 from hutong.kernel.settings import SettingsRefused
 from hutong.kernel.store import EmbeddedStore, Store, open_store
 from hutong.kit.clock import Clock, SystemClock
@@ -29,11 +35,12 @@ from hutong.providers.dashscope.client import DashScopeEmoji
 from hutong.providers.dashscope.errors import refusal_of
 from hutong.providers.dashscope.pacing import PacedDetection
 
-SPECS: Mapping[str, AppSpec] = {spec.name: spec for spec in (EMOJI,)}
+SPECS: Mapping[str, AppSpec] = {spec.name: spec for spec in (EMOJI, STOREFRONT)}
 VENDOR_POLL_SECONDS = 15.0
 SANDBOX_POLL_SECONDS = 1.0
 SANDBOX_PATH = "/sandbox/dashscope"
 OSS_SANDBOX_PATH = "/sandbox/oss"
+MAIL_SANDBOX_PATH = "/sandbox/mail"
 
 
 class Host:
@@ -59,6 +66,8 @@ class Host:
         documents = {document.name: document for spec in self.specs for document in spec.documents()}
         self.documents = Documents(FolderSource(settings.folder / "config"), list(documents.values()))
         files = open_storage(settings, clock)
+        jobs, sealer = Jobs(self.ids, clock, self.bell), Sealer(settings.sealing_keys)
+        mail = open_mail(settings, jobs, sealer, store, clock)
         mounted_at = {spec.name: "" if alone else f"/{spec.name}" for spec in self.specs}
         self.kernel = Kernel(
             settings=settings,
@@ -67,7 +76,7 @@ class Host:
             ids=self.ids,
             db=db,
             store=store,
-            jobs=Jobs(self.ids, clock, self.bell),
+            jobs=jobs,
             limiter=Limiter(store, clock, enabled=settings.limits.enabled),
             address=ClientAddress(settings.http.trusted_proxies),
             epochs=Epochs(db, store),
@@ -75,7 +84,11 @@ class Host:
             files=files,
             images=ImageIntake(),
             gateway=_gateway(settings, self.outbound, db),
-            health=_health(settings, db, store, files),
+            mail=mail,
+            passwords=Passwords(settings.auth.hash_threads, settings.auth.hash_queue),
+            sealer=sealer,
+            health=_health(settings, db, store, files, mail),
+            channels=open_channels(settings, self.outbound, clock),
             documents=documents,
             mounted_at=mounted_at,
         )
@@ -100,6 +113,7 @@ class Host:
         finally:
             await self.outbound.close()
             self.kernel.images.close()
+            self.kernel.passwords.close()
             await self.kernel.files.close()
             await self.kernel.store.close()
             await self.kernel.db.close()
@@ -143,17 +157,18 @@ def _gateway(settings: Settings, outbound: Outbound, db: Database) -> Gateway:
     )
 
 
-def _health(settings: Settings, db: Database, store: Store, files: Storage) -> HealthRegistry:
+def _health(settings: Settings, db: Database, store: Store, files: Storage, mail: Mail) -> HealthRegistry:
     """The store is not required: without it everything goes on, slower (see docs/kernel/store.md).
 
     Nor is a bucket: without it, what needs a picture answers 503, and all else goes on. The data folder is no other
-    machine, and the database lies in it or does not need it; it has no entry of its own.
+    machine, and the database lies in it or does not need it; it has no entry of its own. Without a mail server mails wait.
     """
     health = HealthRegistry()
     health.register("database", db.ping)
     health.register("redis", store.ping, required=False)
     if settings.files.storage != "disk":
         health.register("storage", files.ping, required=False)
+    health.register("mail", mail.ping, required=False)
     return health
 
 

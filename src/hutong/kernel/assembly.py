@@ -12,12 +12,19 @@ from hutong.kernel.db import Database
 from hutong.kernel.files import ImageIntake, Storage
 from hutong.kernel.gateway import Gateway
 from hutong.kernel.http.addresses import ClientAddress
+from hutong.kernel.http.answers import ErrorRenderer
 from hutong.kernel.http.limits import Limiter
-from hutong.kernel.http.middleware import ErrorRenderer
+from hutong.kernel.identity import RealmPolicy
+from hutong.kernel.identity.accounts import Accounts, AccountServices
 from hutong.kernel.identity.epochs import Epochs
+from hutong.kernel.identity.passwords import Passwords
+from hutong.kernel.identity.sessions import Sessions
 from hutong.kernel.jobs import Jobs, Schedule, Task
+from hutong.kernel.mail import Mail
 from hutong.kernel.observability.health import HealthRegistry
 from hutong.kernel.observability.invariants import Invariant
+from hutong.kernel.orders.ports import PaymentChannel
+from hutong.kernel.secrets import Sealer
 from hutong.kernel.settings import KernelSettings, Section
 from hutong.kernel.store import Store
 from hutong.kit.clock import Clock
@@ -43,6 +50,10 @@ class Kernel:
     files: Storage
     images: ImageIntake
     gateway: Gateway
+    mail: Mail
+    passwords: Passwords
+    sealer: Sealer
+    channels: Mapping[str, PaymentChannel]
     health: HealthRegistry
     documents: Mapping[str, Document[Any]]
     mounted_at: Mapping[str, str]
@@ -52,6 +63,21 @@ class Kernel:
         found = self.sections[kind]
         assert isinstance(found, kind)
         return found
+
+    def open_accounts(self, policy: RealmPolicy, sessions: Sessions) -> Accounts:
+        """Accounts with an e-mail address of one realm, whose sessions these are."""
+        services = AccountServices(
+            db=self.db,
+            limiter=self.limiter,
+            jobs=self.jobs,
+            mail=self.mail,
+            ids=self.ids,
+            clock=self.clock,
+            passwords=self.passwords,
+            settings=self.settings.auth,
+            secret=self.settings.identity_secret,
+        )
+        return Accounts(policy, sessions, services)
 
 
 @dataclass(frozen=True)
@@ -82,13 +108,21 @@ class AppSpec:
         name: of the app, its realm and its mount.
         create_app, create_work: make it from a kernel.
         documents: its live documents, made anew at each call.
-        render: turns an error into the app's own body, for what fails before the app is reached.
+        renderer: makes what turns an error into the app's own body, for what fails before the app is reached.
         larger_bodies: path suffixes whose bodies may be larger than usual, in bytes.
+        largest_body: bytes of any other body, where that is less than the settings allow.
+        health: path of its own health page.
+        own_limits: path prefixes that the limit of an address leaves alone, for they are limited by what comes of them.
+        open_accounts: makes its accounts, for operators; None for an app whose users have no e-mail address.
     """
 
     name: str
     create_app: Callable[[Kernel], FastAPI]
     create_work: Callable[[Kernel], Work]
     documents: Callable[[], list[Document[Any]]]
-    render: ErrorRenderer
+    renderer: Callable[[Kernel], ErrorRenderer]
     larger_bodies: Mapping[str, int] = field(default_factory=dict)
+    largest_body: int | None = None
+    health: str = "/health"
+    own_limits: tuple[str, ...] = ()
+    open_accounts: Callable[[Kernel], Accounts] | None = None

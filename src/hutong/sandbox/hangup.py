@@ -34,6 +34,13 @@ class Hangup(Response):
         transport = transport_of(receive)
         if transport is not None:
             transport.abort()
+        await Silence()(scope, receive, send)
+
+
+class Silence(Response):
+    """No answer, while the connection stays: until the client gives up, for 60 seconds at most; then a 504."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             async with asyncio.timeout(HOLD_SECONDS):
                 while (await receive())["type"] != "http.disconnect":

@@ -14,11 +14,16 @@ def page_environment(folder: Path) -> Environment:
     return Environment(loader=FileSystemLoader(folders), autoescape=True, trim_blocks=True, lstrip_blocks=True)
 
 
-def page_headers(nonce: str, lang: str) -> dict[str, str]:
-    """Nothing from outside, no framing; the one script and the one style sheet carry the nonce."""
+def page_headers(nonce: str, lang: str, *, frames: bool = False) -> dict[str, str]:
+    """Nothing from outside, no framing; the one script and the one style sheet carry the nonce.
+
+    With `frames` the page may show other documents of this host in frames of its own.
+    """
+    framed = "'self'" if frames else "'none'"
     policy = (
         f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; media-src 'self'; "
         "img-src data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        f"; frame-src {framed}"
     )
     return {
         "Content-Security-Policy": policy,

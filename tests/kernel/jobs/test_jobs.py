@@ -110,6 +110,22 @@ async def test_a_failing_job_is_retried_then_given_up_and_resolved(shop: Shop) -
     assert await shop.left() == (0, 0)
 
 
+async def test_a_hopeless_error_gives_a_job_up_at_once(shop: Shop) -> None:
+    """Another run would do no better; other errors of the same task are tried again."""
+    attempts: list[int] = []
+
+    async def handler(job: Job) -> None:
+        attempts.append(job.attempt)
+        raise (KeyError if len(attempts) < 2 else ValueError)("no")
+
+    await shop.db.write(shop.jobs.enqueue, "t", {})
+    async with shop.working(Task("t", handler, Retry(attempts=9, first=0.05, hopeless=(ValueError,)))):
+        await until(shop.done)
+
+    assert attempts == [1, 2]
+    assert await shop.left() == (0, 1)
+
+
 async def test_a_job_that_comes_back_later_holds_no_slot(shop: Shop) -> None:
     """Many jobs that wait for something far away share few slots."""
     rounds: dict[int, int] = {}

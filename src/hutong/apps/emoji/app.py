@@ -12,7 +12,7 @@ from hutong.apps.emoji import envelope
 from hutong.apps.emoji.auth import endpoints as auth
 from hutong.apps.emoji.catalogue import endpoints as catalogue
 from hutong.apps.emoji.catalogue.service import BANNERS, POINTS, STYLES, Catalogue, documents
-from hutong.apps.emoji.contract.description import describe
+from hutong.apps.emoji.contract.headers import HEADERS
 from hutong.apps.emoji.deps import Emoji
 from hutong.apps.emoji.generation import endpoints as generation
 from hutong.apps.emoji.generation.erasing import Erasing
@@ -29,6 +29,8 @@ from hutong.apps.emoji.user.service import Profiles
 from hutong.kernel.assembly import AppSpec, Kernel, Work, joined
 from hutong.kernel.credits import EntryKind, create_account, grant
 from hutong.kernel.credits.ledger import Move
+from hutong.kernel.http.answers import install
+from hutong.kernel.http.description import describe
 from hutong.kernel.identity import Identity, RealmPolicy, TokenRealm, User
 
 REALM = "emoji"
@@ -49,9 +51,9 @@ def create_app(kernel: Kernel) -> FastAPI:
         openapi_url=None if kernel.settings.production else "/openapi.json",
         generate_unique_id_function=lambda route: route.name,
     )
-    describe(app)
+    describe(app, HEADERS)
     app.state.emoji = _parts(kernel)
-    envelope.install(app)
+    install(app, envelope.render)
     for feature in ROUTERS:
         app.include_router(feature.router)
     with as_file(files("hutong.apps.emoji") / "assets") as folder:
@@ -118,6 +120,6 @@ SPEC = AppSpec(
     create_app=create_app,
     create_work=create_work,
     documents=documents,
-    render=envelope.render,
+    renderer=lambda _kernel: envelope.render,
     larger_bodies={"/api/v1/emoji/upload": 10 * 1024 * 1024 + UPLOAD_OVERHEAD},
 )

@@ -6,10 +6,9 @@ Every route takes `Caller` unless it is one of the public ones that tests/apps/e
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Request
 from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
-from pydantic import BeforeValidator
 
 from hutong.apps.emoji.catalogue.service import Catalogue
 from hutong.apps.emoji.generation.service import Generations
@@ -18,8 +17,8 @@ from hutong.apps.emoji.settings import EmojiSettings
 from hutong.apps.emoji.user.service import Profiles
 from hutong.kernel.assembly import Kernel
 from hutong.kernel.http.limits import Limit
-from hutong.kernel.identity import Identity, TokenMissing
-from hutong.kit.paging import MAX_PAGE_SIZE, PageRequest
+from hutong.kernel.identity import Identity
+from hutong.kernel.identity.bearer import bearer_token
 
 
 @dataclass(frozen=True)
@@ -55,11 +54,9 @@ async def signed_in(request: Request) -> int:
         TokenMissing, TokenInvalid, TokenExpired, LimitExceeded.
     """
     emoji = _emoji(request)
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
-        raise TokenMissing
+    token = bearer_token(request.scope)
     limit = Limit("user", emoji.kernel.settings.limits.user_per_minute)
-    claims = await emoji.identity.admit(token.strip(), emoji.kernel.limiter, limit)
+    claims = await emoji.identity.admit(token, emoji.kernel.limiter, limit)
     request.state.user_id = claims.user_id
     return claims.user_id
 
@@ -76,27 +73,6 @@ class _AccessToken(SecurityBase):
 
 
 Caller = Annotated[int, Depends(_AccessToken())]
-
-
-def _digits(value: object) -> object:
-    """Only digits make a number: no sign, no spaces, no point, no underscores."""
-    if isinstance(value, str) and not (value.isascii() and value.isdigit()):
-        raise ValueError("a number is written with digits")
-    return value
-
-
-_DIGITS = BeforeValidator(_digits)
-_PAGE = Query(ge=1, le=1_000_000, description="Page number, from 1.")
-_PAGE_SIZE = Query(ge=1, le=MAX_PAGE_SIZE, description="Items on a page.")
-
-
-async def _page(
-    page: Annotated[int, _PAGE, _DIGITS] = 1, page_size: Annotated[int, _PAGE_SIZE, _DIGITS] = 20
-) -> PageRequest:
-    return PageRequest(page, page_size)
-
-
-Paging = Annotated[PageRequest, Depends(_page)]
 
 
 async def limit_user(emoji: Emoji, name: str, per_minute: int, user_id: int) -> None:

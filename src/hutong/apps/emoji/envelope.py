@@ -9,18 +9,15 @@ from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
 import orjson
-from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi import Response
 from pydantic import BaseModel
-from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
-from hutong.kernel.http.languages import Language, negotiate
-from hutong.kernel.http.methods import allowed_methods
+from hutong.kernel.http.answers import JSON, Parts, row_of
+from hutong.kernel.http.languages import language_of
 from hutong.kit.errors import HutongError
 
 T = TypeVar("T")
-JSON = "application/json"
 
 NUMBERS: Mapping[str, int] = {
     "input.invalid": 400001,
@@ -30,8 +27,11 @@ NUMBERS: Mapping[str, int] = {
     "identity.token_missing": 401003,
     "payment.required": 402001,
     "auth.forbidden": 403001,
+    "http.path_unknown": 404000,
     "resource.not_found": 404001,
+    "gateway.model_unknown": 404001,
     "emoji.template_unknown": 404002,
+    "http.method_unknown": 405000,
     "resource.conflict": 409001,
     "emoji.task_not_cancellable": 409002,
     "input.too_large": 413001,
@@ -44,7 +44,6 @@ NUMBERS: Mapping[str, int] = {
     "upstream.failed": 502001,
     "service.unavailable": 503001,
 }
-PATH_UNKNOWN, METHOD_UNKNOWN = 404000, 405000
 
 CHINESE: Mapping[int, str] = {
     400001: "请求内容有误,请检查后重试",
@@ -96,89 +95,21 @@ def ok(data: Any, status: int = 200, headers: Mapping[str, str] | None = None) -
 
 def number_of(error: HutongError) -> int:
     """The contract's code of an error: its class's row, or its nearest parent's."""
-    for cls in type(error).__mro__:
-        number = NUMBERS.get(cls.__dict__.get("code", ""))
-        if number is not None:
-            return number
-    return NUMBERS["internal"]
+    return row_of(error, NUMBERS) or NUMBERS["internal"]
 
 
-def render(error: HutongError, scope: Scope) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+def render(error: HutongError, scope: Scope) -> Parts:
     """Status, headers and body of an error, in the caller's language."""
-    number = number_of(error)
-    return _failure(number, error.message, error.details, scope, error.retry_after)
-
-
-def _failure(
-    number: int, message: str, details: Any, scope: Scope, retry_after: float | None = None
-) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-    language = _language(scope)
-    text = CHINESE[number] if language == "zh-CN" else message
+    number, language = number_of(error), language_of(scope)
+    text = CHINESE[number] if language == "zh-CN" else error.message
     headers = [
         (b"content-type", JSON.encode()),
         (b"content-language", language.encode()),
         (b"vary", b"Accept-Language"),
     ]
     status = number // 1000
-    if retry_after is not None:
-        headers.append((b"retry-after", str(max(1, math.ceil(retry_after))).encode()))
+    if error.retry_after is not None:
+        headers.append((b"retry-after", str(max(1, math.ceil(error.retry_after))).encode()))
     if status == 401:
         headers.append((b"www-authenticate", b'Bearer realm="emoji"'))
-    return status, headers, orjson.dumps({"code": number, "message": text, "data": details})
-
-
-def _language(scope: Scope) -> Language:
-    accept = next((value for name, value in scope["headers"] if name == b"accept-language"), b"")
-    return negotiate(accept.decode("latin-1"))
-
-
-def install(app: FastAPI) -> None:
-    """Make every error of `app` leave in this form."""
-    app.add_exception_handler(HutongError, _on_error)
-    app.add_exception_handler(RequestValidationError, _on_invalid)
-    app.add_exception_handler(HTTPException, _on_http)
-    app.add_exception_handler(Exception, _on_defect)
-
-
-def _answer(parts: tuple[int, list[tuple[bytes, bytes]], bytes]) -> Response:
-    status, headers, body = parts
-    response = Response(body, status)
-    response.raw_headers = [*headers, (b"content-length", str(len(body)).encode())]
-    return response
-
-
-async def _on_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HutongError)
-    return _answer(render(error, request.scope))
-
-
-async def _on_defect(request: Request, error: Exception) -> Response:
-    """What nobody expected: the edge logs it, for it is raised on after this answer; its text is for nobody else."""
-    return _answer(render(HutongError("Something went wrong on our side."), request.scope))
-
-
-async def _on_invalid(request: Request, error: Exception) -> Response:
-    """Name the fields and what is wrong with them, never what was sent."""
-    assert isinstance(error, RequestValidationError)
-    fields = [
-        {
-            "field": ".".join(map(str, item["loc"][1:])) or "body",
-            "problem": item["msg"].removeprefix("Value error, "),
-        }
-        for item in error.errors()
-    ]
-    first = fields[0] if fields else {"field": "body", "problem": "is missing"}
-    message = f"{first['field']}: {first['problem']}"
-    return _answer(_failure(400001, message, {"fields": fields[:20]}, request.scope))
-
-
-async def _on_http(request: Request, error: Exception) -> Response:
-    """What the router itself refuses: unknown paths and methods, malformed multipart bodies."""
-    assert isinstance(error, HTTPException)
-    number = {404: PATH_UNKNOWN, 405: METHOD_UNKNOWN, 413: 413001}.get(error.status_code, 400001)
-    message = {PATH_UNKNOWN: "There is nothing at this path.", METHOD_UNKNOWN: "This path does not take that method."}
-    response = _answer(_failure(number, message.get(number, str(error.detail)), None, request.scope))
-    if number == METHOD_UNKNOWN:
-        own = (error.headers or {}).get("Allow", "")  # of a mounted folder, or of the first route that fits
-        response.headers["Allow"] = allowed_methods(request.app.routes, request.scope) or own
-    return response
+    return status, headers, orjson.dumps({"code": number, "message": text, "data": error.details})

@@ -1,11 +1,13 @@
-"""docs/reference/errors.md: every expected failure with its code, status and what the emoji app makes of it."""
+"""docs/reference/errors.md: every expected failure with its code, status and what each app makes of it."""
 
+from collections.abc import Callable
 from importlib import import_module
-from itertools import groupby
 from pkgutil import walk_packages
 
 import hutong
-from hutong.apps.emoji import envelope
+from hutong.apps.emoji import envelope as emoji
+from hutong.apps.storefront.codes import CODES
+from hutong.apps.storefront.envelope import code_of
 from hutong.host.reference import markdown as md
 from hutong.kit.errors import HutongError, error_classes
 
@@ -16,7 +18,6 @@ Expected failures are typed and have a stable dotted code, which appears in logs
 An app turns them into the bodies of its own contract; a class without a row of its own takes its parent's.
 Some messages carry details in place of the text below.
 """
-ROUTER = {envelope.PATH_UNKNOWN: "unknown path", envelope.METHOD_UNKNOWN: "a method that the path does not take"}
 
 
 def list_errors() -> list[type[HutongError]]:
@@ -35,16 +36,24 @@ def render_errors() -> str:
         (
             md.code(cls.code),
             str(cls.status),
-            str(_number(cls)),
+            str(emoji.number_of(cls.__new__(cls))),
+            str(code_of(cls).number),
             _message(cls),
-            envelope.CHINESE[_number(cls)],
             md.code(cls.__name__),
         )
         for cls in errors
     )
-    head = ("code", "status", "emoji", "message", "message of the emoji app in Chinese", "class")
+    head = ("code", "status", "emoji", "storefront", "message", "class")
     return md.page(
-        "Errors", INTRODUCTION, md.table(head, rows), "## The emoji app's codes", EMOJI, _emoji_codes(errors)
+        "Errors",
+        INTRODUCTION,
+        md.table(head, rows),
+        "## The emoji app's codes",
+        EMOJI,
+        _emoji_codes(errors),
+        "## The storefront app's codes",
+        STOREFRONT,
+        _storefront_codes(errors),
     )
 
 
@@ -52,23 +61,39 @@ EMOJI = """
 A body has `code` = status × 1000 + a number, `message` in the caller's language, and `data` with details or null.
 The Chinese message belongs to the code, the English one to the error.
 """
+STOREFRONT = """
+A body has `code`, `data` with details or null, and `msg` in the caller's language; success is 10000.
+The messages belong to the codes; places in braces are filled where they are known.
+"""
 
 
 def _emoji_codes(errors: list[type[HutongError]]) -> str:
-    by_number = sorted(errors, key=_number)
-    causes = {
-        number: ", ".join(md.code(code) for code in sorted({cls.code for cls in classes}))
-        for number, classes in groupby(by_number, _number)
-    }
-    rows = (
-        (str(number), str(number // 1000), causes.get(number) or ROUTER[number], text)
-        for number, text in sorted(envelope.CHINESE.items())
-    )
+    causes = _causes(errors, lambda cls: emoji.number_of(cls.__new__(cls)))
+    rows = ((str(number), str(number // 1000), causes[number], text) for number, text in sorted(emoji.CHINESE.items()))
     return md.table(("code", "status", "from", "message in Chinese"), rows)
 
 
-def _number(cls: type[HutongError]) -> int:
-    return envelope.number_of(cls.__new__(cls))
+def _storefront_codes(errors: list[type[HutongError]]) -> str:
+    causes = _causes(errors, lambda cls: code_of(cls).number)
+    rows = (
+        (
+            str(code.number),
+            md.code(code.name),
+            str(code.status),
+            causes[code.number],
+            *((text.detail or text.title).replace("<", "&lt;") for text in code.texts.values()),
+        )
+        for code in sorted(CODES, key=lambda code: code.number)
+    )
+    return md.table(("code", "name", "status", "from", "message", "message in Chinese"), rows)
+
+
+def _causes(errors: list[type[HutongError]], number: Callable[[type[HutongError]], int]) -> dict[int, str]:
+    """The dotted codes behind each number."""
+    found: dict[int, set[str]] = {}
+    for cls in errors:
+        found.setdefault(number(cls), set()).add(cls.code)
+    return {key: ", ".join(md.code(code) for code in sorted(codes)) for key, codes in found.items()}
 
 
 def _message(cls: type[HutongError]) -> str:

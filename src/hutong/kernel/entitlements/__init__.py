@@ -4,6 +4,20 @@ App services call its functions inside a unit of work; subscriptions and purchas
 Its page is docs/kernel/entitlements.md.
 """
 
-from hutong.kernel.entitlements.memberships import Membership, find_active, grant_membership, revoke_membership
+from hutong.kernel.entitlements.memberships import (
+    Membership,
+    extend_membership,
+    find_active,
+    grant_membership,
+    revoke_membership,
+    shorten_membership,
+)
 
-__all__ = ["Membership", "find_active", "grant_membership", "revoke_membership"]
+__all__ = [
+    "Membership",
+    "extend_membership",
+    "find_active",
+    "grant_membership",
+    "revoke_membership",
+    "shorten_membership",
+]

@@ -17,17 +17,25 @@ LIFETIME_MS = 2 * WINDOW_SECONDS * 1000
 REMEMBERED = 50_000
 _log = logger("http.limits")
 
+COUNT = """
+    local function count(this, last, lifetime)
+        local current = redis.call('INCR', this)
+        if current == 1 then redis.call('PEXPIRE', this, lifetime) end
+        return current, tonumber(redis.call('GET', last) or '0')
+    end
+"""
+"""Lua that counts a hit, for scripts that look at something else in the same turn; see `Tally`."""
+
 HIT = Script(
     "limits.hit",
-    """
+    COUNT
+    + """
     if KEYS[3] then
         local bar = redis.call('GET', KEYS[3])
         if not bar then return false end
         if tonumber(bar) > tonumber(ARGV[2]) then return {0, 0} end
     end
-    local current = redis.call('INCR', KEYS[1])
-    if current == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
-    return {current, tonumber(redis.call('GET', KEYS[2]) or '0')}
+    return {count(KEYS[1], KEYS[2], ARGV[1])}
     """,
 )
 
@@ -62,6 +70,29 @@ class Bar:
 
     key: str
     reached: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """One hit that somebody else's script counts, with `COUNT`.
+
+    Args:
+        limit: it counts against.
+        keys: counters of this minute and the last one, under the subject's hash tag.
+        now: seconds since 1970.
+    """
+
+    limit: Limit
+    keys: tuple[str, str]
+    now: float
+
+    def judge(self, current: int, previous: int) -> None:
+        """Refuse the hit if the counters say so.
+
+        Raises:
+            LimitExceeded: with `retry_after`.
+        """
+        _judge(self.limit, self.now, current, previous)
 
 
 class Limiter:
@@ -110,6 +141,13 @@ class Limiter:
         _judge(limit, now, *counted)
         return bool(counted[0])
 
+    def tally(self, limit: Limit, subject: str) -> Tally | None:
+        """A hit that the caller's own script will count; None where nothing is limited."""
+        if not self._enabled:
+            return None
+        now = self._clock.now().timestamp()
+        return Tally(limit, _windows(limit, subject, now), now)
+
     def _count_here(self, limit: Limit, subject: str, now: float) -> tuple[int, int]:
         name, window = f"{limit.name}:{subject}", int(now // WINDOW_SECONDS)
         count = self._local.get((name, window), 0) + 1
@@ -119,10 +157,10 @@ class Limiter:
         return count, self._local.get((name, window - 1), 0)
 
 
-def _windows(limit: Limit, subject: str, now: float) -> list[str]:
+def _windows(limit: Limit, subject: str, now: float) -> tuple[str, str]:
     """Keys of this minute and the one before."""
     window, tag = int(now // WINDOW_SECONDS), f"limit:{limit.name}:{{{subject}}}"
-    return [f"{tag}:{window}", f"{tag}:{window - 1}"]
+    return f"{tag}:{window}", f"{tag}:{window - 1}"
 
 
 def _judge(limit: Limit, now: float, current: int, previous: int) -> None:

@@ -9,7 +9,7 @@ import contextlib
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import structlog
@@ -18,6 +18,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hutong.kernel.http.addresses import ClientAddress
+from hutong.kernel.http.answers import ErrorRenderer, unexpected
+from hutong.kernel.http.cors import Cors
 from hutong.kernel.http.limits import Limit, Limiter
 from hutong.kernel.observability import metrics
 from hutong.kernel.observability.logs import logger
@@ -35,7 +37,6 @@ QUIET_SECONDS = 0.5
 """A refused body that stands still for so long is not waited for."""
 _access = logger("http.access")
 _log = logger("http.edge")
-ErrorRenderer = Callable[[HutongError, Scope], tuple[int, list[tuple[bytes, bytes]], bytes]]
 
 
 class BodyTooLarge(TooLarge):
@@ -58,9 +59,10 @@ class Edge:
         name: of the app, for metrics and the access line.
         render: turns an error that happens out here into the app's own body.
         address: tells the client's address.
-        limiter, per_ip: requests of one address.
+        limiter, per_ip: requests of one address; `own_limits` names path prefixes that are not counted.
         max_body: bytes; `larger` names path suffixes (multipart uploads) with a cap of their own.
         body_pause: seconds that a body may stand still while it arrives.
+        cors: which foreign pages may call; none when left out.
     """
 
     def __init__(
@@ -72,13 +74,16 @@ class Edge:
         address: ClientAddress,
         limiter: Limiter,
         per_ip: Limit,
+        own_limits: tuple[str, ...] = (),
         max_body: int,
         larger: dict[str, int] | None = None,
         body_pause: float = 30.0,
+        cors: Cors | None = None,
     ) -> None:
         self._app, self._name, self._render, self._address = app, name, render, address
-        self._limiter, self._per_ip = limiter, per_ip
+        self._limiter, self._per_ip, self._own_limits = limiter, per_ip, own_limits
         self._max_body, self._larger, self._body_pause = max_body, larger or {}, body_pause
+        self._cors = cors or Cors(())
         self._metered: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -90,6 +95,7 @@ class Edge:
         address = self._address.of(scope)
         state = scope.setdefault("state", {})
         state["request_id"], state["address"] = request_id, address
+        opened = self._cors.headers(scope)
         status = 500
         answered = False
 
@@ -99,12 +105,15 @@ class Edge:
                 return  # the framework took the cut body for a malformed one; the true reason is given below
             if message["type"] == "http.response.start":
                 status, answered = message["status"], True
-                message["headers"] = _stamp(message.get("headers", ()), request_id)
+                message["headers"] = _stamp((*message.get("headers", ()), *opened), request_id)
             await send(message)
 
         structlog.contextvars.bind_contextvars(request_id=request_id)
         try:
-            await self._limiter.hit(self._per_ip, address)
+            await self._count(scope, address)
+            if opened and scope["method"] == "OPTIONS":
+                await self._cors.preflight(stamped)
+                return
             limit = self._limit_of(scope)
             _check_length(scope, limit)
             await self._app(scope, _capped(receive, limit, self._body_pause, state), stamped)
@@ -116,10 +125,15 @@ class Edge:
             await self._refuse(error, scope, stamped, answered=answered)
         except Exception:
             _log.exception("request failed", path=scope["path"])
-            await self._refuse(HutongError("Something went wrong on our side."), scope, stamped, answered=answered)
+            await self._refuse(unexpected(), scope, stamped, answered=answered)
         finally:
             structlog.contextvars.unbind_contextvars("request_id")
             self._account(scope, status, time.perf_counter() - start)
+
+    async def _count(self, scope: Scope, address: str) -> None:
+        """Count the request against its address."""
+        if not (self._own_limits and own_path(scope).startswith(self._own_limits)):
+            await self._limiter.hit(self._per_ip, address)
 
     def _limit_of(self, scope: Scope) -> int:
         for suffix, size in self._larger.items():
@@ -165,6 +179,12 @@ class Edge:
             ms=round(seconds * 1000, 2),
             request_id=state["request_id"],
         )
+
+
+def own_path(scope: Scope) -> str:
+    """The path as the app knows it, without what it is mounted under."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
 
 
 def _request_id(scope: Scope) -> str:
@@ -237,51 +257,3 @@ def _capped(receive: Receive, limit: int, pause: float, state: dict[str, Any]) -
         return message
 
     return capped
-
-
-class Cors:
-    """Cross-origin calls from listed origins only; no credentials, for tokens travel in a header.
-
-    Args:
-        app: the application inside.
-        origins: exact origins, as in `https://app.example.com`; `*` allows any.
-    """
-
-    METHODS = b"GET, POST, PUT, PATCH, DELETE, OPTIONS"
-    HEADERS = b"Authorization, Content-Type, Idempotency-Key, X-Request-ID, Accept-Language"
-    EXPOSED = b"X-Request-ID, Retry-After, ETag"
-
-    def __init__(self, app: ASGIApp, origins: Sequence[str]) -> None:
-        self._app = app
-        self._origins = frozenset(origin.encode() for origin in origins)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        origin = next((value for name, value in scope.get("headers", ()) if name == b"origin"), None)
-        if scope["type"] != "http" or origin is None or not self._allowed(origin):
-            await self._app(scope, receive, send)
-            return
-        allowed: list[tuple[bytes, bytes]] = [(b"access-control-allow-origin", origin), (b"vary", b"Origin")]
-        if scope["method"] == "OPTIONS":
-            await self._preflight(send, allowed)
-            return
-
-        async def opened(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                extra = [*allowed, (b"access-control-expose-headers", self.EXPOSED)]
-                message["headers"] = [*message.get("headers", ()), *extra]
-            await send(message)
-
-        await self._app(scope, receive, opened)
-
-    def _allowed(self, origin: bytes) -> bool:
-        return b"*" in self._origins or origin in self._origins
-
-    async def _preflight(self, send: Send, allowed: list[tuple[bytes, bytes]]) -> None:
-        headers: list[Any] = [
-            *allowed,
-            (b"access-control-allow-methods", self.METHODS),
-            (b"access-control-allow-headers", self.HEADERS),
-            (b"access-control-max-age", b"600"),
-        ]
-        await send({"type": "http.response.start", "status": 204, "headers": headers})
-        await send({"type": "http.response.body", "body": b""})

@@ -6,6 +6,7 @@ Source: DESIGN §2.10, §2.11 (aiohttp costs 19× less CPU than httpx); referenc
 import asyncio
 import ipaddress
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -122,6 +123,7 @@ class Outbound:
         json: Any = None,
         body: bytes | None = None,
         timeout: float = 30.0,  # noqa: ASYNC109 - a limit on one call, given to the library
+        tls: ssl.SSLContext | None = None,
     ) -> Answer:
         """One call, its answer read whole (at most 8 MiB). Any HTTP status is an answer; redirects are not followed.
 
@@ -134,6 +136,7 @@ class Outbound:
             json: body, sent as JSON.
             body: body, sent as it is (name its type in `headers`).
             timeout: seconds for the whole call.
+            tls: with a certificate of ours, where a vendor wants to see one.
 
         Raises:
             OutboundFailed: no answer came; `sent` tells whether the vendor may have seen the request.
@@ -142,7 +145,8 @@ class Outbound:
         typed["Accept-Encoding"] = "identity"  # a compressed answer would have no honest size
         data = orjson.dumps(json) if json is not None else body
         sent = {**typed, **(headers or {})}
-        async with self._call(vendor, call, method, url, headers=sent, data=data, timeout=timeout) as response:
+        options = {"headers": sent, "data": data, **({"ssl": tls} if tls is not None else {})}
+        async with self._call(vendor, call, method, url, timeout=timeout, **options) as response:
             content = await _read(response, LARGEST_ANSWER)
             lowered = {name.lower(): value for name, value in response.headers.items()}
             return Answer(response.status, lowered, content)

@@ -6,7 +6,8 @@ Source: DESIGN §2.16; reference/reliability.md §0.8.
 """
 
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from fastapi import Request, Response
@@ -20,12 +21,49 @@ from hutong.kit.errors import HutongError, InvalidInput
 from hutong.kit.text import is_clean
 
 DEEPEST = 32
+LONGEST_LIST = 20
+"""Fields that one answer names at most."""
 
 
 class BodyMalformed(InvalidInput):
     """The body is not the JSON that is expected here."""
 
     code = "http.body_malformed"
+
+
+class BodyOfAnotherKind(BodyMalformed):
+    """Send the body as JSON, with Content-Type: application/json."""
+
+    code = "http.body_of_another_kind"
+    status = 415
+
+
+@dataclass(frozen=True, slots=True)
+class FieldProblem:
+    """What is wrong with one field of a request.
+
+    Args:
+        path: of the field, as in `items.0.name`; `body` or `query` for all of it.
+        kind: pydantic's name of the problem, as in `string_too_short`.
+        text: an English sentence about it, never what was sent.
+        context: the numbers and words of that sentence, as in `{"min_length": 8}`.
+    """
+
+    path: str
+    kind: str
+    text: str
+    context: Mapping[str, int | float | str] = field(default_factory=dict)
+
+
+class FieldsInvalid(InvalidInput):
+    """Fields of the request are not valid."""
+
+    code = "http.fields_invalid"
+
+    def __init__(self, problems: Sequence[FieldProblem], message: str | None = None) -> None:
+        first, self.problems = problems[0], tuple(problems[:LONGEST_LIST])
+        named = [{"field": problem.path, "problem": problem.text} for problem in self.problems]
+        super().__init__(message or f"{first.path}: {first.text}", details={"fields": named})
 
 
 class StrictModel(BaseModel):
@@ -79,10 +117,16 @@ def _check(value: Any, depth: int) -> None:
             _check(item, depth + 1)
 
 
-class QueryMalformed(InvalidInput):
+class QueryMalformed(FieldsInvalid):
     """The query holds a parameter that this path does not take, or one twice."""
 
     code = "http.query_malformed"
+
+    def __init__(self, known: frozenset[str]) -> None:
+        names = ", ".join(sorted(known))
+        text = f"each of these at most once: {names}" if known else "this path takes no query"
+        problem = FieldProblem("query", "query_unknown" if known else "query_refused", text, {"names": names})
+        super().__init__([problem], (type(self).__doc__ or "").strip())
 
 
 class StrictRequest(Request):
@@ -136,7 +180,7 @@ def is_json(request: Request) -> bool:
 def _explained(error: RequestValidationError) -> Exception:
     """FastAPI hands a body of another type on as bytes, and complains that these are no object."""
     if isinstance(error.body, bytes):
-        return BodyMalformed("Send the body as JSON, with Content-Type: application/json.")
+        return BodyOfAnotherKind()
     return error
 
 
@@ -150,8 +194,4 @@ def _check_query(request: Request, known: frozenset[str]) -> None:
         return
     names = [name for name, _ in request.query_params.multi_items()]
     if not known.issuperset(names) or len(set(names)) != len(names):
-        raise QueryMalformed(details={"fields": [{"field": "query", "problem": _allowed(known)}]})
-
-
-def _allowed(known: frozenset[str]) -> str:
-    return f"each of these at most once: {', '.join(sorted(known))}" if known else "this path takes no query"
+        raise QueryMalformed(known)

@@ -1,6 +1,16 @@
 """What can go wrong with who somebody is."""
 
-from hutong.kit.errors import Forbidden, InvalidInput, NotFound, Unauthenticated
+from hutong.kit.errors import (
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    TooLarge,
+    TooManyRequests,
+    Unauthenticated,
+    Unavailable,
+    Unprocessable,
+)
 
 
 class TokenMissing(Unauthenticated):
@@ -21,6 +31,36 @@ class TokenExpired(Unauthenticated):
     code = "identity.token_expired"
 
 
+class TokenRevoked(Unauthenticated):
+    """This session has ended; sign in again."""
+
+    code = "identity.token_revoked"
+
+
+class TokenWrongKind(TokenInvalid):
+    """This token is for something else: calls take the access token, renewal the refresh token."""
+
+    code = "identity.token_wrong_kind"
+
+
+class RefreshReused(TokenRevoked):
+    """This refresh token was used before, so its session has ended; sign in again."""
+
+    code = "identity.refresh_reused"
+
+
+class RefreshBusy(TooManyRequests):
+    """This refresh token is being used elsewhere; try again after the time in Retry-After."""
+
+    code = "identity.refresh_busy"
+
+
+class SessionUnknown(NotFound):
+    """There is no such session."""
+
+    code = "identity.session_unknown"
+
+
 class UserUnknown(NotFound):
     """There is no such user."""
 
@@ -37,3 +77,111 @@ class DeviceIdInvalid(InvalidInput):
     """A device id has 8 to 128 printable characters."""
 
     code = "identity.device_id_invalid"
+
+
+class EmailInvalid(Unprocessable):
+    """This is not an e-mail address that mail can be sent to."""
+
+    code = "identity.email_invalid"
+
+
+class NicknameInvalid(Unprocessable):
+    """A nickname has 1 to 64 printable characters."""
+
+    code = "identity.nickname_invalid"
+
+
+class PasswordTooShort(Unprocessable):
+    """A password has at least 8 characters."""
+
+    code = "identity.password_too_short"
+
+
+class PasswordTooLong(TooLarge):
+    """A password has at most 256 bytes."""
+
+    code = "identity.password_too_long"
+
+
+class PasswordInvalid(Unprocessable):
+    """A password holds no NUL character and no broken one."""
+
+    code = "identity.password_invalid"
+
+
+class PasswordCommon(Unprocessable):
+    """This password is on lists of stolen passwords, or is the address; choose another."""
+
+    code = "identity.password_common"
+
+
+class PasswordsBusy(Unavailable):
+    """Too many people are signing in at once; try again shortly."""
+
+    code = "identity.passwords_busy"
+
+
+class CredentialsWrong(Unauthenticated):
+    """Address or password are wrong."""
+
+    code = "identity.credentials_wrong"
+
+
+class PasswordWrong(Forbidden):
+    """The current password is wrong."""
+
+    code = "identity.password_wrong"
+
+
+class SignInLocked(TooManyRequests):
+    """Too many failed sign-ins; wait for the time in Retry-After, or sign in with a code by mail."""
+
+    code = "identity.sign_in_locked"
+
+
+class CodeInvalid(Unprocessable):
+    """This code is wrong."""
+
+    code = "identity.code_invalid"
+
+
+class CodeExpired(Unprocessable):
+    """This code is too old; ask for a new one."""
+
+    code = "identity.code_expired"
+
+
+class CodeExhausted(Unprocessable):
+    """Too many wrong codes; ask for a new one."""
+
+    code = "identity.code_exhausted"
+
+
+class CodeTooSoon(TooManyRequests):
+    """A code was sent a moment ago; wait for the time in Retry-After."""
+
+    code = "identity.code_too_soon"
+
+
+class CodesUsedUp(TooManyRequests):
+    """No more codes are sent today; wait for the time in Retry-After."""
+
+    code = "identity.codes_used_up"
+
+
+class RegistrationsUsedUp(TooManyRequests):
+    """Too many accounts were opened from here today; wait for the time in Retry-After."""
+
+    code = "identity.registrations_used_up"
+
+
+class EmailTaken(Conflict):
+    """There is an account with this address already."""
+
+    code = "identity.email_taken"
+
+
+class HashUnknown(InvalidInput):
+    """This is no argon2id or bcrypt hash."""
+
+    code = "identity.hash_unknown"

@@ -20,11 +20,17 @@ class Retry:
         attempts: runs in all, the first included.
         first: seconds before the second run.
         longest: no wait is longer, in seconds.
+        hopeless: errors after which no other run can do better; the job is given up at once.
     """
 
     attempts: int = 5
     first: float = 1.0
     longest: float = 300.0
+    hopeless: tuple[type[Exception], ...] = ()
+
+    def over(self, attempt: int, error: Exception) -> bool:
+        """Whether the job is given up, now that run number `attempt` (from 1) failed with `error`."""
+        return attempt >= self.attempts or isinstance(error, self.hopeless)
 
     def wait(self, attempt: int) -> float:
         """Seconds before the run after run number `attempt` (from 1), with full jitter over its upper half."""

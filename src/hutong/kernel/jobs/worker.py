@@ -247,7 +247,7 @@ class Worker:
     async def _failed(self, running: Running, error: Exception) -> None:
         job, task = running.job, running.task
         reason = f"{type(error).__name__}: {error}"
-        if job.attempt >= task.retry.attempts:
+        if task.retry.over(job.attempt, error):
             _log.error("job given up", task=job.task, job=job.id, attempts=job.attempt, error=reason, exc_info=error)
             metrics.jobs_finished.labels(job.task, "dead").inc()
             write = self._db.write(claims.bury, job, reason, task, self._clock.now())

@@ -28,9 +28,26 @@ jobs_dead = Gauge("hutong_jobs_dead", "Jobs in the dead-letter list.")
 provider_blocked = Counter(
     "hutong_provider_blocked_total", "Submissions that a provider refused because of the account.", ["lane", "code"]
 )
+mails = Counter("hutong_mails_total", "Tries to send a mail, by outcome.", ["template", "outcome"])
 points_moved = Counter("hutong_credits_moved_total", "Credits by kind of ledger entry.", ["kind"])
+orders_moved = Counter("hutong_orders_total", "Orders that came to a status.", ["realm", "channel", "status"])
+payment_notices = Counter(
+    "hutong_payment_notices_total", "Reports of payment channels by result.", ["channel", "result"]
+)
+payment_notice_oldest_seconds = Gauge(
+    "hutong_payment_notice_oldest_seconds", "Age of the oldest report that waits for what it tells of.", ["realm"]
+)
+refunds_moved = Counter("hutong_refunds_total", "Refunds that came to a stage.", ["channel", "stage"])
 invariants_broken = Gauge("hutong_invariants_broken", "Rows that break an invariant.", ["invariant"])
+channel_notices = Counter(
+    "hutong_channel_notices_total",
+    "Notices of payment channels: payment and refund were believed, every other outcome was refused for that reason.",
+    ["channel", "outcome"],
+)
 config_rejected = Counter("hutong_config_rejected_total", "Live documents refused.", ["document"])
+passwords_refused = Counter(
+    "hutong_passwords_refused_total", "Passwords not hashed because too many were waiting already."
+)
 store_failures = Counter("hutong_store_failures_total", "Store calls that failed.", ["call"])
 
 

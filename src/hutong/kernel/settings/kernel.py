@@ -8,16 +8,13 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from hutong.kernel.settings.config_file import SettingsRefused, read_config
 from hutong.kernel.settings.secrets import SigningKey, check_secret, kept_secret
 
 CONFIG_VARIABLE = "HUTONG_CONFIG"
 FAULT_VARIABLE = "HUTONG_FAILPOINTS"
-
-
-class SettingsRefused(ValueError):
-    """Hutong will not start with these settings; the message says which one to change."""
 
 
 class Section(BaseModel):
@@ -106,9 +103,75 @@ class DatabaseSettings(Section):
         ge=1,
         description="Connections of one process for transactions; on MariaDB and MySQL as many again for reads.",
     )
+    overflow: int = Field(
+        0, ge=0, description="Connections beyond `pool` that one process opens in a rush, and closes after it."
+    )
     hot_pool: int = Field(10, ge=1, description="Connections of one process for the hottest single statements.")
     readers: int = Field(4, ge=1, description="Reader threads on SQLite.")
     statement_seconds: float = Field(10.0, gt=0, description="Seconds after which a statement is cancelled.")
+
+
+class AuthSettings(Section):
+    """Accounts with an e-mail address: tries, locks and codes, the same for every realm."""
+
+    register_needs_code: bool = Field(
+        False, description="Whether opening an account needs a code sent to its address first."
+    )
+    lock_after_failures: int = Field(
+        5, ge=1, le=100, description="Failed sign-ins to one address after which it is locked, known or not."
+    )
+    lock_minutes: float = Field(
+        30.0, gt=0, le=1_440, description="Minutes that a lock lasts, and after which a failure is forgotten."
+    )
+    client_lock_after_failures: int = Field(
+        50, ge=1, description="Failed sign-ins and wrong codes from one IP address after which that is locked."
+    )
+    calls_per_minute: int = Field(
+        300, ge=1, description="Calls a minute that one IP address may make of what hashes passwords or sends mail."
+    )
+    registrations_per_ip_day: int = Field(1_000, ge=1, description="Registrations of one IP address a day.")
+    code_minutes: float = Field(10.0, gt=0, le=10, description="Minutes that a code by mail is good.")
+    code_tries: int = Field(5, ge=1, le=10, description="Wrong codes after which a code by mail is void.")
+    code_pause_seconds: float = Field(
+        60.0, ge=0, description="Seconds between two codes to one address for one purpose."
+    )
+    codes_per_address_day: int = Field(
+        10, ge=2, le=20, description="Codes to one address a day; half of them for one IP address."
+    )
+    codes_per_ip_day: int = Field(90, ge=1, description="Codes that one IP address may ask for a day.")
+    codes_per_day: int = Field(20_000, ge=1, description="Codes a day of one realm in all.")
+    hash_threads: int = Field(
+        0, ge=0, le=256, description="Threads of a process that hash passwords; 0: the cores less one, at least 1."
+    )
+    hash_queue: int = Field(
+        64, ge=0, le=10_000, description="Passwords of a process that may wait for a thread; beyond it callers get 503."
+    )
+
+
+class SealingSettings(Section):
+    """Encryption of what must not lie in clear in the database."""
+
+    keys: list[SecretStr] = Field(
+        default_factory=list,
+        description='Secrets that seal, ["old", "new"]: the last seals, all open; 32 random characters each; none: HUTONG_SECRET.',
+    )
+
+    @field_validator("keys")
+    @classmethod
+    def _strong(cls, value: list[SecretStr]) -> list[SecretStr]:
+        return [check_secret(secret) for secret in value]
+
+
+class MailSettings(Section):
+    """What mails say of their sender, and how many leave."""
+
+    product: str = Field("Hutong", min_length=1, max_length=60, description="Name of the product in mails.")
+    support: str = Field(
+        "", max_length=254, description="Address that mails name for questions; empty: they name none."
+    )
+    per_minute: int = Field(
+        120, ge=1, le=60_000, description="Mails a minute of the whole installation; what is beyond waits for its turn."
+    )
 
 
 class RealmKeys(Section):
@@ -150,7 +213,9 @@ class KernelSettings(BaseSettings):
         "http://127.0.0.1:8000", description="URL under which clients and vendors reach this installation."
     )
     secret: SecretStr | None = Field(
-        None, description="Signs file links; at least 32 random characters; required in production."
+        None,
+        description="Signs file links, and seals unless `sealing` has keys; at least 32 random characters; required in "
+        "production.",
     )
     log: LogSettings = LogSettings()
     http: HttpSettings = HttpSettings()
@@ -158,6 +223,9 @@ class KernelSettings(BaseSettings):
     jobs: JobsSettings = JobsSettings()
     database: DatabaseSettings = DatabaseSettings()
     files: FilesSettings = FilesSettings()
+    auth: AuthSettings = AuthSettings()
+    sealing: SealingSettings = SealingSettings()
+    mail: MailSettings = MailSettings()
 
     @classmethod
     def settings_customise_sources(
@@ -169,11 +237,7 @@ class KernelSettings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         path = Path(os.environ.get(CONFIG_VARIABLE, "config.yaml"))
-        return (
-            init_settings,
-            env_settings,
-            YamlConfigSettingsSource(settings_cls, yaml_file=path if path.is_file() else None),
-        )
+        return (init_settings, env_settings, InitSettingsSource(settings_cls, read_config(path)))
 
     @field_validator("secret")
     @classmethod
@@ -206,6 +270,16 @@ class KernelSettings(BaseSettings):
     def file_secret(self) -> SecretStr:
         """The key that signs file links: as set, or (outside production) this data folder's own."""
         return self.secret or kept_secret(self.folder / "secrets", "files")
+
+    @property
+    def identity_secret(self) -> SecretStr:
+        """The secret behind digests of mail codes: as set, or (outside production) this data folder's own."""
+        return self.secret or kept_secret(self.folder / "secrets", "identity")
+
+    @property
+    def sealing_keys(self) -> tuple[SecretStr, ...]:
+        """The secrets that seal, oldest first: as set, or the installation's one secret."""
+        return tuple(self.sealing.keys) or (self.secret or kept_secret(self.folder / "secrets", "sealing"),)
 
     def realm_keys(self, realm: str, configured: RealmKeys) -> tuple[SigningKey, ...]:
         """The signing keys of `realm`.

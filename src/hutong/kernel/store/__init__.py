@@ -6,6 +6,7 @@ Its page is docs/kernel/store.md.
 
 from hutong.kernel.store.address import Address
 from hutong.kernel.store.client import Script, Store, StoreUnavailable, open_store
+from hutong.kernel.store.copies import Copies
 from hutong.kernel.store.embedded import EmbeddedStore
 
-__all__ = ["Address", "EmbeddedStore", "Script", "Store", "StoreUnavailable", "open_store"]
+__all__ = ["Address", "Copies", "EmbeddedStore", "Script", "Store", "StoreUnavailable", "open_store"]

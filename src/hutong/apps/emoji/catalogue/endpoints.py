@@ -7,7 +7,8 @@ from fastapi import APIRouter, Header, Response
 from hutong.apps.emoji.catalogue.schemas import ConfigView
 from hutong.apps.emoji.contract.responses import failures
 from hutong.apps.emoji.deps import App
-from hutong.apps.emoji.envelope import JSON, Envelope
+from hutong.apps.emoji.envelope import Envelope
+from hutong.kernel.http.answers import JSON
 from hutong.kernel.http.strict import StrictRoute
 
 router = APIRouter(prefix="/api/v1", tags=["config"], route_class=StrictRoute)

@@ -6,7 +6,8 @@ Source: docs/apps/emoji/contract.md "Codes".
 from collections.abc import Mapping
 from typing import Any
 
-from hutong.apps.emoji.envelope import JSON, Failure
+from hutong.apps.emoji.envelope import Failure
+from hutong.kernel.http.answers import JSON
 
 REASONS: Mapping[int, str] = {
     400001: "A field, the query or the picture is not valid.",

@@ -6,11 +6,12 @@ from fastapi import APIRouter, Header, Path, Response
 from pydantic.json_schema import SkipJsonSchema
 
 from hutong.apps.emoji.contract.responses import SIGNED_IN, WITH_BODY, failures
-from hutong.apps.emoji.deps import App, Caller, Emoji, Paging, limit_user
+from hutong.apps.emoji.deps import App, Caller, Emoji, limit_user
 from hutong.apps.emoji.envelope import Envelope, ok
 from hutong.apps.emoji.generation.errors import TaskUnknown
 from hutong.apps.emoji.generation.repository import TaskRow
 from hutong.apps.emoji.generation.schemas import CreatedView, CreateTask, RemovedView, TaskPage, TaskView
+from hutong.kernel.http.paging import Paging
 from hutong.kernel.http.strict import StrictRoute
 from hutong.kit.clock import iso_z
 from hutong.kit.ids import parse_id

@@ -3,11 +3,13 @@
 from fastapi import APIRouter, Response
 
 from hutong.apps.emoji.contract.responses import SIGNED_IN, failures
-from hutong.apps.emoji.deps import App, Caller, Paging
-from hutong.apps.emoji.envelope import JSON, Envelope, ok
+from hutong.apps.emoji.deps import App, Caller
+from hutong.apps.emoji.envelope import Envelope, ok
 from hutong.apps.emoji.points.rules import view
 from hutong.apps.emoji.points.schemas import Balance, TransactionPage
 from hutong.kernel.credits import list_entries
+from hutong.kernel.http.answers import JSON
+from hutong.kernel.http.paging import Paging
 from hutong.kernel.http.strict import StrictRoute
 
 router = APIRouter(prefix="/api/v1/points", tags=["points"], route_class=StrictRoute)

@@ -1,10 +1,5 @@
-"""The profile: cached for ten minutes without the balance, which is always read from its row.
+"""The profile: cached for ten minutes without the balance, which is always read from its row."""
 
-A change leaves an empty mark in the cache for a few seconds. Readers who read the old row before the change find it and
-cannot put the old profile back: they add to the cache, they never replace.
-"""
-
-from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -14,12 +9,10 @@ from hutong.apps.emoji.user.schemas import ProfileView
 from hutong.kernel.assembly import Kernel
 from hutong.kernel.entitlements import find_active
 from hutong.kernel.identity import Identity
-from hutong.kernel.store import StoreUnavailable
+from hutong.kernel.store import Copies
 from hutong.kit.clock import iso_z
 
 CACHE_SECONDS = 600
-CHANGED, CHANGED_SECONDS = b"", 5
-"""A reader that takes longer than this between its read and its write would have to be a very slow one."""
 
 
 class Profiles:
@@ -27,6 +20,7 @@ class Profiles:
 
     def __init__(self, kernel: Kernel, identity: Identity) -> None:
         self._kernel, self._identity = kernel, identity
+        self._copies = Copies(kernel.store, "user", CACHE_SECONDS)
 
     async def get(self, user_id: int) -> ProfileView:
         """The profile with the present balance.
@@ -34,10 +28,9 @@ class Profiles:
         Raises:
             UserUnknown.
         """
-        cached = await self._cached(user_id)
-        if cached is None:
-            cached = await self._load(user_id)
-        return ProfileView(**cached, points=await self._kernel.wallet.balance(user_id))
+        copy = await self._copies.find(user_id)
+        profile = orjson.loads(copy) if copy else await self._load(user_id)
+        return ProfileView(**profile, points=await self._kernel.wallet.balance(user_id))
 
     async def rename(self, user_id: int, nickname: str) -> ProfileView:
         """Change the nickname and return the new profile."""
@@ -47,17 +40,7 @@ class Profiles:
 
     async def forget(self, user_id: int) -> None:
         """Drop the cached profile after something in it changed."""
-        try:
-            await self._kernel.store.put(_key(user_id), CHANGED, seconds=CHANGED_SECONDS)
-        except StoreUnavailable:
-            return  # what cannot be dropped cannot be read either; it ends by its time
-
-    async def _cached(self, user_id: int) -> dict[str, Any] | None:
-        try:
-            content = await self._kernel.store.get(_key(user_id))
-        except StoreUnavailable:
-            return None
-        return orjson.loads(content) if content else None
+        await self._copies.forget(user_id)
 
     async def _load(self, user_id: int) -> dict[str, Any]:
         user = await self._identity.get(user_id)
@@ -75,13 +58,6 @@ class Profiles:
             "vip_expire_time": iso_z(held.ends_at) if held and held.ends_at else None,
             "created_at": iso_z(user.created_at),
         }
-        left = (held.ends_at - now).total_seconds() if held and held.ends_at else CACHE_SECONDS
-        with suppress(StoreUnavailable):
-            await self._kernel.store.put_if_absent(
-                _key(user_id), orjson.dumps(profile), seconds=max(1.0, min(CACHE_SECONDS, left))
-            )
+        left = (held.ends_at - now).total_seconds() if held and held.ends_at else None
+        await self._copies.keep(user_id, orjson.dumps(profile), at_most=left)
         return profile
-
-
-def _key(user_id: int) -> str:
-    return f"user:{{{user_id}}}"

@@ -18,7 +18,7 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.util import greenlet_spawn
 
 from hutong.kernel.db.database import Capabilities, DatabaseUnavailable
-from hutong.kernel.db.dialects.half_done import Progress, SchemaHalfChanged, unfinished
+from hutong.kernel.db.dialects.half_done import Progress, SchemaHalfChanged, half_done, unfinished
 from hutong.kernel.db.dialects.mysql_driver import (
     BASICS,
     GRACE_SECONDS,
@@ -106,18 +106,20 @@ class MysqlDatabase(PooledDatabase[Raw]):
             cost two trips a read.
         hot_pool: connections for `hot` statements.
         timeout: seconds after which a statement is cancelled.
+        overflow: connections beyond `pool` that are opened in a rush and closed after it.
     """
 
     capabilities = Capabilities(row_locks=True, update_returning=False, one_trip_writes=True)
 
-    def __init__(self, url: URL, pool: int = 10, hot_pool: int = 10, timeout: float = 10.0) -> None:
+    def __init__(self, url: URL, pool: int = 10, hot_pool: int = 10, timeout: float = 10.0, overflow: int = 0) -> None:
         self._patience = timeout + GRACE_SECONDS
         words = {"init_command": session_words(timeout), "connect_timeout": timeout}
-        engine = mysql_engine(url, words, pool_size=pool, pool_timeout=timeout)
+        engine = mysql_engine(url, words, pool_size=pool, max_overflow=overflow, pool_timeout=timeout)
         reading = mysql_engine(
             url,
             words,
             pool_size=pool,
+            max_overflow=overflow,
             pool_timeout=timeout,
             isolation_level="AUTOCOMMIT",
             skip_autocommit_rollback=True,
@@ -206,6 +208,22 @@ def migrate(url: URL, unit: Callable[[Connection], T]) -> T:
         return result
 
     return run_alone(url, change)
+
+
+def extend(url: URL, unit: Callable[[Connection], T]) -> T:
+    """As `run_alone`, for additions to the schema that whoever runs them again finds done: nothing is counted.
+
+    Raises:
+        SchemaHalfChanged: a migration waits to be finished first.
+    """
+
+    def add(conn: Connection) -> T:
+        if done := half_done(conn):
+            raise SchemaHalfChanged(unfinished(done))
+        _choose_collation(conn)
+        return unit(conn)
+
+    return run_alone(url, add)
 
 
 def _choose_collation(conn: Connection) -> None:

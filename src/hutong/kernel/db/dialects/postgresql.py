@@ -93,15 +93,16 @@ class PostgresDatabase(PooledDatabase["asyncpg.Connection[Any]"]):
         pool: connections for units of work.
         hot_pool: connections for `hot` statements.
         timeout: seconds after which a statement is cancelled.
+        overflow: connections beyond `pool` that are opened in a rush and closed after it.
     """
 
     capabilities = Capabilities(row_locks=True, update_returning=True, one_trip_writes=True)
 
-    def __init__(self, url: URL, pool: int = 10, hot_pool: int = 10, timeout: float = 10.0) -> None:
+    def __init__(self, url: URL, pool: int = 10, hot_pool: int = 10, timeout: float = 10.0, overflow: int = 0) -> None:
         engine = create_async_engine(
             url.set(drivername="postgresql+asyncpg"),
             pool_size=pool,
-            max_overflow=0,
+            max_overflow=overflow,
             pool_timeout=timeout,
             pool_use_lifo=True,
             connect_args={"server_settings": SESSION, "command_timeout": timeout, "timeout": timeout},
@@ -162,3 +163,5 @@ def run_alone(url: URL, unit: Callable[[Connection], T]) -> T:
 
 migrate = run_alone
 """Changes of the schema are part of the transaction here: they happen as a whole or not at all."""
+extend = run_alone
+"""Additions to the schema, too."""

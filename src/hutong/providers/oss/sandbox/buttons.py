@@ -1,47 +1,19 @@
 """The buttons of the page: one class each, with the fields its form may send."""
 
-import sqlite3
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field
 
 from hutong.providers.oss.sandbox import bucket
 from hutong.sandbox import faults
+from hutong.sandbox.buttons import Button, Counted, Disarm, Reset, Scene
 
 ON = Literal["any", "put", "get", "head", "remove", "list", "post"]
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """Where and when a button is pressed: inside a write transaction, at a time in milliseconds since 1970."""
-
-    conn: sqlite3.Connection
-    now_ms: int
-
-
-class Button(BaseModel, ABC):
-    """What one press means."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    @abstractmethod
-    def press(self, scene: Scene) -> bool:
-        """Do it; False when there is nothing it could act on."""
-
-
-class _Counted(Button):
-    """`times` left blank means: until it is taken back."""
-
-    times: int | None = Field(default=1, ge=1, le=10_000)
+class _Counted(Counted):
     on: ON = "any"
-
-    @field_validator("times", mode="before")
-    @classmethod
-    def _blank(cls, value: object) -> object:
-        return None if value == "" else value
 
     def _arm(self, scene: Scene, kind: str, code: str | None = None, seconds: float | None = None) -> bool:
         faults.arm(scene.conn, kind, self.on, code=code, seconds=seconds, times=self.times)
@@ -92,24 +64,6 @@ class ExpireLinks(Button):
 
     def press(self, scene: Scene) -> bool:
         return bucket.kill_links(scene.conn, self.key)
-
-
-class Reset(Button):
-    """Take all armed mishaps back."""
-
-    def press(self, scene: Scene) -> bool:
-        faults.disarm(scene.conn)
-        return True
-
-
-class Disarm(Button):
-    """Take one armed mishap back."""
-
-    id: int
-
-    def press(self, scene: Scene) -> bool:
-        faults.disarm(scene.conn, self.id)
-        return True
 
 
 BUTTONS: Mapping[str, type[Button]] = {

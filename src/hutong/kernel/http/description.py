@@ -1,13 +1,16 @@
-"""The app's OpenAPI document: FastAPI's, with the headers of answers, without what this app never answers."""
+"""An app's OpenAPI document: FastAPI's, with the headers of answers, without what our apps never answer.
 
-from collections.abc import Iterator
+A failed answer is known by its model, which every app calls `Failure`.
+"""
+
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fastapi import FastAPI
 
-from hutong.apps.emoji.envelope import JSON
+from hutong.kernel.http.answers import JSON
 
-HEADERS: dict[str, Any] = {
+HEADERS: Mapping[str, Any] = {
     "X-Request-ID": {
         "description": "Names this request in logs; the one that was sent, if it was 8 to 64 of `A-Za-z0-9._-`.",
         "required": True,
@@ -23,30 +26,33 @@ HEADERS: dict[str, Any] = {
         "schema": {"type": "integer", "minimum": 1},
     },
     "WWW-Authenticate": {"description": "The scheme to use.", "required": True, "schema": {"type": "string"}},
-    "ETag": {
-        "description": "Of this configuration, for If-None-Match.",
-        "required": True,
-        "schema": {"type": "string"},
-    },
 }
+"""What answers of every app carry."""
 NOT_OURS = ("HTTPValidationError", "ValidationError")
 WAITING = {"409", "429", "502", "503"}
 
 
-def describe(app: FastAPI) -> None:
-    """Make `app.openapi()`, and so `/openapi.json`, the complete document."""
+def describe(app: FastAPI, headers: Mapping[str, Any], schemas: Mapping[str, Any] | None = None) -> None:
+    """Make `app.openapi()`, and so `/openapi.json`, the complete document.
+
+    Args:
+        app: with all its routes, or before they are added.
+        headers: of its answers beside those of every app, or in place of one of them.
+        schemas: that no route names by a model.
+    """
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _completed(generate())
+            app.openapi_schema = _completed(generate(), {**HEADERS, **headers}, schemas or {})
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _completed(document: dict[str, Any]) -> dict[str, Any]:
-    document["components"]["headers"] = HEADERS
+def _completed(document: dict[str, Any], headers: dict[str, Any], schemas: Mapping[str, Any]) -> dict[str, Any]:
+    document["components"]["headers"] = headers
+    document["components"]["schemas"].update(schemas)
     shared = document["components"].setdefault("responses", {})
     for operation in _operations(document):
         responses = operation["responses"]
@@ -70,7 +76,7 @@ def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _is_frameworks_own(response: dict[str, Any]) -> bool:
-    """FastAPI adds its 422 to each route with parameters; here those answers are 400001."""
+    """FastAPI adds its 422 to each route with parameters; our apps answer in their own form."""
     return "HTTPValidationError" in str(response.get("content"))
 
 
