@@ -95,14 +95,17 @@ class Storm:
 # -- processes --------------------------------------------------------------------------------------------------------
 
 
-def _victim(storm: Storm, kind: str) -> psutil.Process | None:
+async def _victim(storm: Storm, kind: str) -> psutil.Process | None:
+    """A process that works; one that is still starting has nothing to lose, and would never get to work on a busy machine."""
     found = storm.fleet.running(kind)
+    if kind != "store":
+        found = await storm.fleet.at_work(found)
     return storm.rng.choice(found) if found else None
 
 
 async def _kill(kind: str, storm: Storm) -> bool:
     begun = storm.fleet.now()
-    victim = _victim(storm, kind)
+    victim = await _victim(storm, kind)
     if victim is None:
         return False
     with suppress(psutil.NoSuchProcess):
@@ -115,7 +118,7 @@ async def _kill(kind: str, storm: Storm) -> bool:
 
 async def _freeze(kind: str, storm: Storm) -> bool:
     """Longer than the lease: on waking up, the process believes that it still holds its jobs."""
-    victim = _victim(storm, kind)
+    victim = await _victim(storm, kind)
     if victim is None:
         return False
     seconds = storm.fleet.lease_seconds * storm.rng.uniform(1.5, 3.0)
@@ -124,6 +127,8 @@ async def _freeze(kind: str, storm: Storm) -> bool:
 
 async def _power_loss(storm: Storm) -> bool:
     begun = storm.fleet.now()
+    if await _victim(storm, "worker") is None:
+        return False
     storm.fleet.power_loss()
     storm.fleet.disrupted("worker", begun)
     return True
@@ -190,7 +195,7 @@ async def _freeze_store(storm: Storm) -> bool:
     place, seconds = storm.fleet.store, storm.rng.uniform(0.5, 4.0)
     if place.servers:
         return storm.meanwhile(place.pause(storm.rng.choice(list(place.servers)), seconds))
-    victim = _victim(storm, "store")
+    victim = await _victim(storm, "store")
     return victim is not None and storm.meanwhile(storm.fleet.pause([victim], "store", seconds))
 
 

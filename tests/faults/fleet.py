@@ -6,19 +6,23 @@ The second ones are there so that somebody can take over, and, after a pause, be
 import asyncio
 import subprocess
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
+from sqlalchemy import Connection, select
 
 from faults.places import Place, database_place, environment, paused, store_place
 from faults.vendor import Vendor, vendor_open
 from faults.wire import Wire, wired
 from hutong.host.settings import load_settings
 from hutong.host.wiring import Host
+from hutong.kernel.db import utc_now
+from hutong.kernel.jobs.tables import machine_leases
 from hutong.kernel.store.embedded import find_binary
+from hutong.kit.errors import HutongError
 from support.installation import Installation
 from support.processes import free_port
 from support.stand import until
@@ -147,6 +151,14 @@ class Fleet:
                     found.append(process)
         return sorted(found, key=lambda process: process.pid)
 
+    async def at_work(self, processes: list[psutil.Process]) -> list[psutil.Process]:
+        """Those of them that have taken a machine number, the first thing that they do; all while nobody can say."""
+        try:
+            holders = await self.host.kernel.db.read(_holders)
+        except HutongError:
+            return processes
+        return [process for process in processes if any(f":{process.pid}:" in holder for holder in holders)]
+
     def power_loss(self) -> None:
         """Every process ends at the same moment, without a word."""
         self.installation.kill()
@@ -166,6 +178,10 @@ class Fleet:
     def store_off(self) -> Path:
         """While this file is there, the embedded store cannot be started."""
         return self.installation.data / "store.sh.down"
+
+
+def _holders(conn: Connection) -> Sequence[str]:
+    return conn.execute(select(machine_leases.c.holder).where(machine_leases.c.expires_at > utc_now())).scalars().all()
 
 
 def _is(process: psutil.Process, kind: str) -> bool:

@@ -95,22 +95,26 @@ def show(console: Console, run: Run, outcome: Outcome, findings: Sequence[Findin
 
 def markdown(run: Run, outcome: Outcome, findings: Sequence[Finding]) -> str:
     """The same as a page."""
-    lines = [f"## {run.database}, {run.store}", ""]
+    alone = "" if outcome.struck else f": {', '.join(finding.name for finding in findings)}"
+    lines = [f"## {run.database}, {run.store}{alone}", ""]
     lines += [f"Seed {run.seed}; Python {platform.python_version()}; {platform.system()}.", ""]
-    lines += ["| | |", "|---|---:|", *(f"| {what} | {number} |" for what, number in rows_of(outcome)), ""]
-    lines += [reclaim_line(f"Jobs of killed workers taken over (lease {run.lease_seconds:g} s)", outcome.reclaims), ""]
+    if outcome.struck:
+        lines += ["| | |", "|---|---:|", *(f"| {what} | {number} |" for what, number in rows_of(outcome)), ""]
+        taken_over = f"Jobs of killed workers taken over (lease {run.lease_seconds:g} s)"
+        lines += [reclaim_line(taken_over, outcome.reclaims), ""]
     if findings:
         lines += ["| scenario | | what was seen |", "|---|---|---|"]
         lines += [f"| {one.name} | {'kept' if one.kept else '**broken**'} | {one.text} |" for one in findings]
         lines.append("")
-    lines += ["| fault | times |", "|---|---:|"]
-    lines += [f"| {name} | {times} |" for name, times in outcome.struck.most_common()]
+    if outcome.struck:
+        lines += ["| fault | times |", "|---|---:|"]
+        lines += [f"| {name} | {times} |" for name, times in outcome.struck.most_common()]
     lines += ["", *(f"- {line}" for line in complaints(outcome))]
     return "\n".join(lines).rstrip() + "\n"
 
 
 def write(path: Path, section: str) -> None:
-    """Put a run's section into the report, in the place of an older one on the same database and store."""
+    """Put a run's section into the report, in the place of an older one under the same heading."""
     old = path.read_text("utf-8") if path.exists() else TITLE
     head, *sections = old.rstrip().split(HEADING)
     kept = [one for one in sections if one.splitlines()[0] != section.removeprefix("## ").splitlines()[0]]
