@@ -2,11 +2,14 @@
 #
 # PYTHON=…     which Python makes .venv (default: the newest of 3.13, 3.12, 3.11 on PATH)
 # ARGS=…       more words for pytest:  make test-quick ARGS="-k ledger -x"
+# WORKERS=…    processes that share out the test files, each with servers of its own (default 3; 0: one, which prints)
 
 SHELL := /bin/sh
 BIN := .venv/bin
 PYTHON ?=
 export PYTHON
+WORKERS ?= 3
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev demo test test-quick bench faults check lint format types docs lock clean
@@ -26,11 +29,11 @@ demo: setup ## Run the demo: ONCE=1 (no server stays), PHOTO=path, DATA=folder, 
 test: setup-dev ## Install what is missing, then run every check and every test
 	@tests/support/install.sh
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(PYTEST) $(ARGS)
 
 test-quick: setup-dev ## Every check, and the tests that need no server installed (SQLite, a private Valkey)
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/python -m pytest -m "not server and not browser" $(ARGS)
+	@$(PYTEST) -m "not server and not browser" $(ARGS)
 
 bench: setup-dev ## Measure the hot paths beside floors and peers: ARGS="balance jobs …", --quick; docs/benchmarks.md
 	@tests/support/install.sh

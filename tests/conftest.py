@@ -1,6 +1,6 @@
 """Fixtures for every test: private servers, one empty database each, and a whole Hutong on loopback."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -15,15 +15,36 @@ from support.servers import MariaDB, PostgreSQL, Redis, RedisCluster, mariadb, p
 from support.stand import Stand, standing
 
 STORES = {"redis": "redis_server", "cluster": "redis_masters"}
-ON_A_CLUSTER_TOO = [Path(__file__).parent / folder for folder in ("apps/emoji/flows", "kernel/jobs")]
+HERE = Path(__file__).parent
+ON_A_CLUSTER_TOO = [HERE / folder for folder in ("apps/emoji/flows", "apps/storefront/flows", "kernel/jobs")]
 DATABASES = ["sqlite", *(pytest.param(name, marks=pytest.mark.server) for name in ("postgresql", "mariadb"))]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Flows and jobs run on a Redis Cluster too."""
+    """The kernel and flows run on every database, the rest on SQLite and PostgreSQL; flows and jobs on a cluster too."""
     if "store_kind" in metafunc.fixturenames and metafunc.definition.path.parent in ON_A_CLUSTER_TOO:
         kinds = ["redis", pytest.param("cluster", marks=pytest.mark.server)]
         metafunc.parametrize("store_kind", kinds, indirect=True)
+    if "database_url" in metafunc.fixturenames and not _chooses_databases(metafunc):
+        metafunc.parametrize("database_url", DATABASES if _is_everywhere(metafunc) else DATABASES[:2], indirect=True)
+
+
+def _is_everywhere(metafunc: pytest.Metafunc) -> bool:
+    path = metafunc.definition.path
+    return path.is_relative_to(HERE / "kernel") or path.parent.name == "flows"
+
+
+def _chooses_databases(metafunc: pytest.Metafunc) -> bool:
+    chosen = [str(mark.args[0]) for mark in metafunc.definition.iter_markers("parametrize")]
+    return any("database_url" in names for names in chosen)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What a test logged goes from its process to the one that reports, as UTF-8, whatever the test made up."""
+    report = yield
+    report.sections = [(name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections]
+    return report
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -89,9 +110,9 @@ def mariadb_template(mariadb_server: MariaDB) -> str:
     return "template_hutong"
 
 
-@pytest.fixture(params=DATABASES)
+@pytest.fixture
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A migrated, empty database; the test runs once for each kind."""
+    """A migrated, empty database; `pytest_generate_tests` says of which kinds."""
     if request.param == "sqlite":
         path = tmp_path / "hutong.db"
         path.write_bytes(request.getfixturevalue("sqlite_template"))

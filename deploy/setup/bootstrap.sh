@@ -142,6 +142,7 @@ compile_own() { # compile_own GROUP LOCK
 }
 
 lock() {
+    make_venv
     tell_uv
     uv=$(find_uv requirements.lock)
     compile_own setup requirements.lock

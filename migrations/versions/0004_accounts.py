@@ -18,7 +18,7 @@ NEW = (
     "role",
     "language",
     "password_hash",
-    "password_changed_at",
+    "password_version",
     "email_confirmed_at",
     "login_count",
     "last_login_at",
@@ -32,7 +32,7 @@ def upgrade() -> None:
         users.add_column(sa.Column("role", sa.String(16), nullable=False, server_default=sa.text("'user'")))
         users.add_column(sa.Column("language", sa.String(16), nullable=True))
         users.add_column(sa.Column("password_hash", sa.String(255), nullable=True))
-        users.add_column(sa.Column("password_changed_at", UtcTime(), nullable=True))
+        users.add_column(sa.Column("password_version", sa.Integer(), nullable=False, server_default=sa.text("0")))
         users.add_column(sa.Column("email_confirmed_at", UtcTime(), nullable=True))
         users.add_column(sa.Column("login_count", sa.Integer(), nullable=False, server_default=sa.text("0")))
         users.add_column(sa.Column("last_login_at", UtcTime(), nullable=True))

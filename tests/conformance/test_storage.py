@@ -5,8 +5,8 @@ own; so time passes here by setting back the clock that signs, and every server'
 """
 
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -109,11 +109,29 @@ EXACT_TYPES = frozenset({"disk", "oss"})
 BYTE_ORDER = frozenset({"disk", "oss"})
 
 
-@pytest.fixture(scope="module", params=OPENERS)
-async def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bench]:
-    clock = ShiftedClock()
-    async with OPENERS[request.param](tmp_path_factory.mktemp("bucket"), clock) as storage, http_client() as client:
-        yield Bench(storage, clock, client, request.param in EXACT_TYPES, request.param in BYTE_ORDER)
+@pytest.fixture(scope="module")
+async def benches(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Callable[[str], Awaitable[Bench]]]:
+    """Opens each implementation when it is first asked for; a parameter of this fixture would, in random order, restart
+    the servers between any two tests.
+    """
+    opened: dict[str, Bench] = {}
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(http_client())
+
+        async def bench_of(name: str) -> Bench:
+            if name not in opened:
+                clock = ShiftedClock()
+                opener = OPENERS[name](tmp_path_factory.mktemp("bucket"), clock)
+                storage = await stack.enter_async_context(opener)
+                opened[name] = Bench(storage, clock, client, name in EXACT_TYPES, name in BYTE_ORDER)
+            return opened[name]
+
+        yield bench_of
+
+
+@pytest.fixture(params=OPENERS)
+async def bench(request: pytest.FixtureRequest, benches: Callable[[str], Awaitable[Bench]]) -> Bench:
+    return await benches(request.param)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Every failpoint on the way from a picture to a video; test_failpoints.py proves that none of the source is missing."""
+"""Every failpoint on the way from a picture to a video, of sessions and of orders; test_failpoints.py proves that none is missing."""
 
 FAILPOINTS = (
     "emoji.upload.stored",
@@ -37,5 +37,31 @@ OF_SESSIONS = (
     "identity.end_all.written",
 )
 """Died at in tests/kernel/identity/test_session_deaths.py."""
+OF_ORDERS = (
+    "orders.create.claimed",
+    "orders.create.stored",
+    "orders.create.opened",
+    "orders.notice.verified",
+    "orders.notice.applied",
+    "jobs.shop.orders.fulfil.claimed",
+    "orders.fulfil.granted",
+    "jobs.shop.orders.fulfil.handled",
+    "orders.refund.started",
+    "orders.refund.answered",
+    "jobs.shop.orders.refund.handled",
+    "orders.close.answered",
+    "orders.query.answered",
+)
+"""Died at in tests/kernel/orders/test_kills.py."""
 ANSWER_UNKNOWN = {"emoji.submit.created"}
 """Killed between the vendor's answer and writing it down: nobody can know it, so one more generation is paid for."""
+
+AROUND_TRANSACTIONS = (
+    "emoji.create.held",
+    "emoji.create.enqueued",
+    "jobs.enqueue.committed",
+    "jobs.emoji.generation.submit.claimed",
+    "emoji.submit.saved",
+    "jobs.emoji.generation.store.handled",
+)
+"""Within a transaction, or between one and what has to follow: where a database server has a part in the recovery."""

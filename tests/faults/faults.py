@@ -66,8 +66,13 @@ class Storm:
         """Let something go on beside the next faults. Always true: it struck."""
         task = asyncio.ensure_future(work)
         self._going_on.add(task)
-        task.add_done_callback(self._going_on.discard)
+        task.add_done_callback(self._over)
         return True
+
+    def _over(self, task: "asyncio.Task[None]") -> None:
+        """What failed meanwhile stays, and fails the run in `pass_over`."""
+        if task.cancelled() or task.exception() is None:
+            self._going_on.discard(task)
 
     async def let_go(self) -> None:
         """What hangs at the vendor goes on after a while, when it was given up here: the vendor's places are few."""
@@ -82,7 +87,7 @@ class Storm:
 
     async def pass_over(self) -> None:
         """Wait until nothing is frozen, cut or down any more, and take back what the vendor was told."""
-        await asyncio.gather(*self._going_on)  # what failed meanwhile fails the run here
+        await asyncio.gather(*self._going_on)
         await self.fleet.vendor.press("reset")
         await self._let_go(0)
 
@@ -154,7 +159,8 @@ async def _noted(storm: Storm, kind: str, work: Awaitable[None]) -> None:
 
 
 async def _crash_database(storm: Storm) -> bool:
-    return storm.meanwhile(_noted(storm, "database", storm.fleet.database.crash(storm.fleet.database.servers[0])))
+    place, server = storm.fleet.database, storm.fleet.database.servers[0]
+    return not place.is_crashing(server) and storm.meanwhile(_noted(storm, "database", place.crash(server)))
 
 
 async def _freeze_database(storm: Storm) -> bool:
@@ -176,7 +182,8 @@ async def _crash_store(storm: Storm) -> bool:
     place = storm.fleet.store
     if not place.servers:
         return await _kill("store", storm)
-    return storm.meanwhile(place.crash(storm.rng.choice(list(place.servers)), storm.rng.uniform(0.0, 1.0)))
+    server = storm.rng.choice(list(place.servers))
+    return not place.is_crashing(server) and storm.meanwhile(place.crash(server, storm.rng.uniform(0.0, 1.0)))
 
 
 async def _freeze_store(storm: Storm) -> bool:

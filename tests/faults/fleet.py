@@ -90,19 +90,27 @@ class Fleet:
             self.extra.clear()
 
     async def ready(self, seconds: float = 60.0) -> None:
-        """Wait until every process is there and the API says that all works."""
+        """Wait until every process is there and each API process says that all works."""
 
         async def answers() -> bool:
             with suppress(Exception):
-                async with self.vendor.client.get(f"{self.base}/readyz") as answer:
-                    parts = (await answer.json())["components"].values()
-                    return all(part["status"] == "up" for part in parts) and self._complete()
+                return self._complete() and all([await self._is_well(port) for port in self.api_ports])
             return False
 
         try:
             await until(answers, seconds)
         except AssertionError as error:
             raise AssertionError(f"the fleet is not ready: {error}\n{self.installation.log()}") from error
+
+    @property
+    def api_ports(self) -> tuple[int, int]:
+        """Where the two API processes are, past the balancer."""
+        return self.installation.port, self.second_port
+
+    async def _is_well(self, port: int) -> bool:
+        async with self.vendor.client.get(f"http://127.0.0.1:{port}/readyz") as answer:
+            parts = (await answer.json())["components"].values()
+        return all(part["status"] == "up" for part in parts)
 
     def _complete(self) -> bool:
         return all(len(self.running(kind)) == 2 for kind in ("api", "worker"))
@@ -213,7 +221,9 @@ async def fleet_on(
         _wrap_store(data)
         common = _environment(balancer.port, vendor, data, lease_seconds)
         installation.environment = {**common, **environment(rows, kept), **(settings or {})}
-        stack.callback(installation.stop)
+        stack.push_async_callback(
+            asyncio.to_thread, installation.stop
+        )  # the wires, which are cut last, run in this loop
         host = Host(load_settings(env="test", data=data, database_url=rows.direct_url, store_url=kept.direct_url))
         fleet = Fleet(installation, host, vendor, rows, kept, balancer, lease_seconds, second)
         stack.push_async_callback(host.kernel.db.close)

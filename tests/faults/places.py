@@ -37,6 +37,7 @@ class Place:
     direct_url: str = ""
     servers: Sequence[Server] = field(default_factory=tuple)
     wire: Wire | None = None
+    _crashing: set[int] = field(default_factory=set)
 
     async def kill(self, server: Server) -> None:
         """kill -9 of the server and of all that it started."""
@@ -47,11 +48,19 @@ class Place:
         await asyncio.to_thread(server.kill)
         await asyncio.to_thread(psutil.wait_procs, victims, 10)
 
+    def is_crashing(self, server: Server) -> bool:
+        """Whether the server is on its way down or up at this moment."""
+        return id(server) in self._crashing
+
     async def crash(self, server: Server, down: float = 0.0) -> None:
-        """Kill a server and start it again after so many seconds."""
-        await self.kill(server)
-        await asyncio.sleep(down)
-        await asyncio.to_thread(server.start)
+        """Kill a server and start it again after so many seconds; one crash at a time."""
+        self._crashing.add(id(server))
+        try:
+            await self.kill(server)
+            await asyncio.sleep(down)
+            await asyncio.to_thread(server.start)
+        finally:
+            self._crashing.discard(id(server))
 
     async def pause(self, server: Server, seconds: float) -> None:
         """Stop the server's processes for so long, as a frozen machine does."""

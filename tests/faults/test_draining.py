@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hutong.host.draining import turn_away
-from support.http import http_client
+from support.http import free_listener, http_client
 from support.installation import Installation, calling, installed, portrait
 from support.stand import Phone, photo, until
 
@@ -135,7 +135,7 @@ async def test_a_connection_at_the_last_moment_is_served(installation: Installat
 
 @QUIET_DOOR
 def test_a_deaf_socket_gives_what_had_knocked_and_hears_nobody_else() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with free_listener() as listener:
         address = listener.getsockname()
         with socket.create_connection(address) as early, socket.socket() as late:
             turn_away([listener])

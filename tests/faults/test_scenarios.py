@@ -15,7 +15,7 @@ from faults.scenarios import (
 )
 
 pytestmark = pytest.mark.slow
-SHORT = [(store_down, 5.0), (store_hung, 5.0), (disk_full, 3.0), (clock_steps, 5.0), (vendor_misbehaves, 12.0)]
+SHORT = [(store_down, 3.0), (store_hung, 4.0), (disk_full, 3.0), (clock_steps, 4.0), (vendor_misbehaves, 8.0)]
 
 
 @pytest.mark.parametrize(("scenario", "seconds"), SHORT)
@@ -28,6 +28,6 @@ async def test_scenario(tmp_path: Path, scenario: Scenario, seconds: float) -> N
 
 @pytest.mark.server
 async def test_a_redis_that_is_down_holds_nobody_up(tmp_path: Path) -> None:
-    found = await store_down(Ground(tmp_path, "postgresql", "redis", 5.0))
+    found = await store_down(Ground(tmp_path, "postgresql", "redis", 3.0))
 
     assert found.kept, found.text

@@ -1,7 +1,6 @@
 """The DashScope sandbox as a party of its own: it outlives every kill, draws cheaply, and remembers what it told whom."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hutong.host.wiring import SANDBOX_PATH
 from hutong.providers.dashscope.sandbox import Sandbox, SandboxSettings, create_sandbox, queue
 from hutong.providers.dashscope.sandbox.queue import Task
-from support.http import Client, http_client, listening
+from support.http import Client, free_listener, http_client, listening
 from support.stand import WidthVision
 
 CREATE = "/video-synthesis"
@@ -80,7 +79,7 @@ def _listened(app: ASGIApp, vendor: list[Vendor]) -> ASGIApp:
 @asynccontextmanager
 async def vendor_open(folder: Path, **limits: float) -> AsyncIterator[Vendor]:
     """A sandbox on a free port that keeps its state in `folder`."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with free_listener() as listener:
         base = f"http://127.0.0.1:{listener.getsockname()[1]}"
         settings = SandboxSettings(folder=folder, public_url=base + SANDBOX_PATH, **{**LIMITS, **limits})
         app = create_sandbox(settings, WidthVision())

@@ -1,5 +1,6 @@
 """The times and sizes in deploy/ hang together with each other and with the application's own."""
 
+import os
 import re
 from pathlib import Path
 
@@ -64,3 +65,33 @@ def test_every_unit_stops_with_the_signal_that_drains_and_runs_as_an_ordinary_us
         assert "User=hutong" in unit.splitlines()
     for name in ("hutong-api@.service", "hutong-worker@.service"):
         assert "KillSignal=SIGTERM" in UNITS[name].splitlines()
+
+
+def test_the_sample_settings_of_the_storefront_are_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the sections that its seed names, type-checked, with the seed's pool of 20 + 40; secrets come from elsewhere."""
+    for name in [name for name in os.environ if name.startswith("HUTONG_")]:
+        monkeypatch.delenv(name)
+    secret = "vV3-kD8_qZ1rT6yB0nM4wL9xC2sF7hJ5gP"
+    keys = f'[{{"kid": "2026-11", "secret": "{secret}"}}]'
+    monkeypatch.setenv("HUTONG_CONFIG", str(DEPLOY / "config/storefront.yaml"))
+    monkeypatch.setenv("HUTONG_SECRET", secret)
+    monkeypatch.setenv("HUTONG_STOREFRONT__TOKENS__KEYS", keys)
+    monkeypatch.setenv("HUTONG_EMOJI__TOKENS__KEYS", keys)
+    monkeypatch.setenv("HUTONG_SMTP__PASSWORD", "a password")
+    monkeypatch.setenv("HUTONG_DASHSCOPE__BASE_URL", "https://dashscope.aliyuncs.com/api/v1")
+    monkeypatch.setenv("HUTONG_DASHSCOPE__API_KEY", "sk-an-account-of-their-own")
+    settings = load_settings()
+    app = settings.storefront
+
+    assert settings.production and settings.public_url == "https://shop.example.com"
+    assert (settings.database.pool, settings.database.overflow) == (20, 40)
+    assert settings.database_url.startswith("mariadb://") and settings.store_url.startswith("redis://")
+    assert (settings.auth.lock_after_failures, settings.auth.lock_minutes) == (5, 30)
+    assert (settings.auth.code_minutes, settings.auth.code_tries, settings.auth.code_pause_seconds) == (10, 5, 60)
+    assert settings.smtp.host == "smtp.example.com"
+    assert (app.sessions.access_seconds, app.sessions.refresh_seconds, app.sessions.grace_seconds) == (
+        86400,
+        604800,
+        30,
+    )
+    assert (app.orders.expiry_seconds, app.orders.late_payment) == (1800, "revive")

@@ -22,19 +22,12 @@ from hutong.host.settings import load_settings
 from hutong.host.wiring import Host
 from hutong.kernel.settings import SettingsRefused
 from support.http import http_client, serving
+from support.production import PRODUCTION, STRONG
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "hutong"
 PLATES = sorted(SOURCE.rglob("__init__.py"))
 CODE = sorted(SOURCE.rglob("*.py"))
-STRONG = "vV3-kD8_qZ1rT6yB0nM4wL9xC2sF7hJ5gP"
-PRODUCTION = {
-    "HUTONG_ENV": "production",
-    "HUTONG_SECRET": STRONG,
-    "HUTONG_EMOJI__TOKENS__KEYS": f'[{{"kid": "2026-11", "secret": "{STRONG}"}}]',
-    "HUTONG_DASHSCOPE__BASE_URL": "https://dashscope.aliyuncs.com/api/v1",
-    "HUTONG_DASHSCOPE__API_KEY": "sk-an-account-of-their-own",
-}
 
 
 def _name(path: Path) -> str:
@@ -137,6 +130,9 @@ REFUSED: Mapping[str, tuple[str, str]] = {
         '[{"kid": "1", "secret": "your-secret-goes-here-0123456789-abcdef"}]',
     ),
     "the sandbox's key": ("HUTONG_DASHSCOPE__API_KEY", "sk-sandbox"),
+    "mails in clear": ("HUTONG_SMTP__SECURITY", "plain"),
+    "a sender that is none": ("HUTONG_SMTP__SENDER", "Lantern"),
+    "a short sealing key": ("HUTONG_SEALING__KEYS", '["s3cr3t"]'),
     "failpoints": ("HUTONG_FAILPOINTS", "/orders"),
 }
 
@@ -192,6 +188,13 @@ def test_only_the_chosen_storages_library_is_imported(tmp_path: Path, kind: str)
     assert found.stdout.decode().strip() == library
 
 
+def test_production_may_hand_mails_to_a_relay_on_its_own_machine(production: pytest.MonkeyPatch) -> None:
+    production.setenv("HUTONG_SMTP__HOST", "127.0.0.1")
+    production.setenv("HUTONG_SMTP__SECURITY", "plain")
+
+    assert load_settings().smtp.security == "plain"
+
+
 def test_production_starts_no_sandbox(production: pytest.MonkeyPatch) -> None:
     with pytest.raises(SettingsRefused, match="sandboxes"):
         Sandboxes(load_settings())
@@ -220,6 +223,9 @@ def test_a_laptop_keeps_secrets_of_its_own(tmp_path: Path, monkeypatch: pytest.M
     assert modes == {0o600}
 
 
+DOCS = [f"/{app}/{page}" for app in ("emoji", "storefront") for page in ("docs", "openapi.json", "docs/start.js")]
+
+
 async def test_production_describes_no_api_and_starts_nothing_local(
     production: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -228,7 +234,14 @@ async def test_production_describes_no_api_and_starts_nothing_local(
     host = Host(load_settings())
     async with serving(HostApp(host)) as base, http_client() as client:
         answers = {}
-        for path in ("/emoji/docs", "/emoji/openapi.json", "/emoji/docs/start.js", "/sandbox/dashscope/", "/livez"):
+        for path in (
+            "/emoji/docs",
+            "/emoji/openapi.json",
+            "/emoji/docs/start.js",
+            "/sandbox/dashscope/",
+            "/sandbox/mail/",
+            "/livez",
+        ):
             async with client.get(base + path) as answer:
                 answers[path] = answer.status
         async with client.get(f"{base}/") as answer:

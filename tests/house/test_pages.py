@@ -5,16 +5,22 @@ from pathlib import Path
 import pytest
 
 from support.browser import PHONE, WIDE, look
-from support.stand import Stand
+from support.mails import mails_to
+from support.stand import Stand, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
 
-FRONT, SANDBOX, API = "/", "/sandbox/dashscope/", "/emoji/docs"
+FRONT, SANDBOX, MAIL, API = "/", "/sandbox/dashscope/", "/sandbox/mail/", "/emoji/docs"
+WECHAT_PAY = "/sandbox/wechatpay/"
 WORDS = {
-    (FRONT, "en"): ["Hutong is up", "API description and try-out", "DashScope sandbox", "/readyz"],
+    (FRONT, "en"): ["Hutong is up", "API description and try-out", "DashScope sandbox", "Mail sandbox", "/readyz"],
     (FRONT, "zh-CN"): ["Hutong 已启动", "接口文档与调试", "DashScope 沙箱：", "健康检查"],
     (SANDBOX, "en"): ["DashScope sandbox", "No mishap is armed", "Refuse account", "Save"],
     (SANDBOX, "zh-CN"): ["DashScope 沙箱", "没有布置故障", "拒绝账号", "保存"],
+    (WECHAT_PAY, "en"): ["WeChat Pay sandbox", "No order yet", "No mishap is armed", "Probe signature", "Vendor down"],
+    (WECHAT_PAY, "zh-CN"): ["微信支付沙箱", "还没有订单", "没有布置故障", "签名探测", "服务中断"],
+    (MAIL, "en"): ["Mail sandbox", "No mail yet", "No mishap is armed", "Lose the answer", "messages.json"],
+    (MAIL, "zh-CN"): ["邮件沙箱", "还没有邮件", "没有布置故障", "丢失应答", "messages.json"],
     (API, "en"): [
         "API of Hutong emoji",
         "Authorize",
@@ -57,6 +63,25 @@ async def test_the_sandbox_shows_what_was_done_and_what_will_go_wrong(stand: Sta
     assert "<video" in shot.document
     assert shot.foreign_addresses() == []
     assert shot.complaints == []
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_mail_can_be_read_in_the_browser(stand: Stand, tmp_path: Path, size: str) -> None:
+    """In the list with its code, and opened, its HTML in a frame that loads nothing."""
+    mail, values = stand.host.kernel.mail, {"purpose": "login", "code": "482913", "minutes": "10"}
+    await stand.host.kernel.db.write(mail.enqueue, "account.code", "li@example.com", "zh-CN", values)
+    (sent,) = await until(lambda: mails_to(stand.client, stand.base, "li@example.com"))
+
+    inbox = await look(stand.base + MAIL, tmp_path / "inbox.png", size=SIZES[size])
+    opened = await look(f"{stand.base}{MAIL}messages/{sent['id']}", tmp_path / "mail.png", size=SIZES[size])
+
+    for word in ("li@example.com", "Hutong 登录验证码", "482913", "250 2.0.0 taken"):
+        assert word in inbox.words, inbox.words[:800]
+    for word in ("Message-ID", sent["message_id"], "验证码 10 分钟内有效", "as it came"):
+        assert word in opened.words, opened.words[:800]
+    for shot in (inbox, opened):
+        assert (shot.foreign_addresses(), shot.complaints) == ([], [])
+        assert shot.colours > BLANK
 
 
 async def test_a_call_can_be_opened_in_the_api_page(stand: Stand, tmp_path: Path) -> None:

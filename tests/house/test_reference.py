@@ -48,7 +48,7 @@ def test_pages_tell_nothing_about_the_machine_that_rendered_them(name: str, monk
     text = render_all()[name]
 
     assert str(FOLDER.parents[1]) not in text
-    assert "elsewhere" not in text
+    assert "elsewhere.example.com" not in text
     assert text == _committed(name)
 
 

@@ -6,7 +6,6 @@ Source: reference/reliability.md §4.2 (A1 to A4, T1 to T3, T14, W2, W4, S5).
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import jwt
@@ -32,6 +31,22 @@ PUBLIC: Mapping[tuple[str, str], str] = {
     ("GET", "/emoji/docs"): "The description to read and try out; not in production.",
     ("GET", "/emoji/docs/start.js"): "Its script; not in production.",
     ("GET", "/emoji/docs/assets/*"): "Swagger UI; not in production.",
+    ("POST", "/storefront/api/client/auth/register"): "Whoever opens an account has no token yet; limited by address.",
+    ("POST", "/storefront/api/client/auth/login"): "Whoever signs in has no token yet; limited by address, locks.",
+    ("POST", "/storefront/api/client/auth/email-verify-login"): "The code of a mail is the permission; limited tries.",
+    (
+        "POST",
+        "/storefront/api/client/auth/send-email-code",
+    ): "Whoever asks for a code has no token; limited by address.",
+    ("POST", "/storefront/api/client/auth/refresh"): "The refresh token in the body is the permission.",
+    ("POST", "/storefront/api/client/auth/password/reset"): "The code of a mail is the permission; limited tries.",
+    ("GET", "/storefront/api/client/product/list"): "What is on sale is for everybody to see.",
+    ("POST", "/storefront/api/payment/notify/{channel}"): "The vendor's signature in the report is the permission.",
+    ("GET", "/storefront/api/system/health"): "The contract says so; names parts, up or down, and no more.",
+    ("GET", "/storefront/openapi.json"): "The description of the API; not in production.",
+    ("GET", "/storefront/docs"): "The description to read and try out; not in production.",
+    ("GET", "/storefront/docs/start.js"): "Its script; not in production.",
+    ("GET", "/storefront/docs/assets/*"): "Swagger UI; not in production.",
     ("GET", "/files/{key:path}"): "The signature in the link is the permission.",
     ("POST", "/files/upload"): "The signature in the form is the permission.",
     ("GET", "/"): "Links to the rest.",
@@ -43,9 +58,32 @@ SECURED = ("x-content-type-options", "cache-control")
 PROBES = (
     *("/.git/config", "/.env", "/server-status", "/debug", "/actuator/env", "/backup.zip", "/config.yaml", "/admin"),
     *("/emoji/admin", "/emoji/metrics", "/emoji/livez", "/emoji/.env", "/emoji/api/v1", "/emoji/api/v2/config"),
-    *("/metrics/x", "/livez/x", "/data/hutong.db", "/sandbox", "/sandbox/alipay/", "/emoji/files/x", "/secrets/files"),
+    *("/metrics/x", "/livez/x", "/data/hutong.db", "/sandbox", "/sandbox/nobody/", "/emoji/files/x", "/secrets/files"),
+    *("/storefront/admin", "/storefront/health", "/storefront/metrics", "/storefront/.env", "/storefront/api"),
+    *("/storefront/api/client/auth/me/", "/storefront//api/client/auth/me", "/storefront/api/client/auth/ME"),
+    *("/storefront/api/payment/notify", "/storefront/api/client/order/status/", "/storefront/files/x"),
     *("/emoji/api/v1/config/", "/emoji/API/v1/config", "/emoji/api/v1/user/1", "/emoji/api/v1/emoji/task"),
 )
+
+
+class App(NamedTuple):
+    """What an app says to those who may not come in.
+
+    Args:
+        missing: code for whoever shows no token.
+        invalid, expired, kind: codes of tokens that are none, are over, or are for something else.
+    """
+
+    missing: int
+    invalid: int
+    expired: int
+    kind: int
+
+
+APPS: Mapping[str, App] = {
+    "emoji": App(401003, 401002, 401001, 401002),
+    "storefront": App(10002, 10015, 10013, 10009),
+}
 
 
 class Way(NamedTuple):
@@ -53,6 +91,10 @@ class Way(NamedTuple):
 
     method: str
     path: str
+
+    @property
+    def app(self) -> str:
+        return self.path.split("/")[1]
 
 
 def ways(routes: Iterable[Any], prefix: str) -> Iterator[Way]:
@@ -78,13 +120,16 @@ def known(stand: Stand) -> set[Way]:
     return found.union(ways(files_app(disk).routes, "/files"))
 
 
-def closed(stand: Stand) -> list[Way]:
-    return sorted(way for way in known(stand) if way not in PUBLIC)
+def closed(stand: Stand, app: str = "") -> list[Way]:
+    """The ways that need a token, of all apps or of one."""
+    return sorted(way for way in known(stand) if way not in PUBLIC and app in {"", way.app})
 
 
 def filled(path: str, thing: str = "1") -> str:
     """The path with something in its places."""
-    return path.replace("{task_id}", thing).replace("{key:path}", "uploads/1/2.jpg").replace("*", "nothing.css")
+    for place in ("{task_id}", "{order_no}", "{session_id}"):
+        path = path.replace(place, thing)
+    return path.replace("{channel}", "wechat").replace("{key:path}", "uploads/1/2.jpg").replace("*", "nothing.css")
 
 
 async def ask(stand: Stand, way: Way, token: str | None = None, thing: str = "1", **headers: str) -> Reply:
@@ -97,28 +142,29 @@ async def ask(stand: Stand, way: Way, token: str | None = None, thing: str = "1"
         return Reply(answer.status, answer.headers, shown)
 
 
-def forged(stand: Stand, user_id: str) -> dict[str, tuple[str, int]]:
-    """Tokens that are none of ours, with the code that each gets."""
-    key = stand.settings.realm_keys("emoji", RealmKeys())[0]
-    secret = key.secret.get_secret_value()
-    now = datetime.now(UTC)  # noqa: TID251 - a client has its own clock
-    claims: dict[str, Any] = {
-        "sub": user_id,
-        "iat": int(now.timestamp()),
-        "exp": int((now + timedelta(days=1)).timestamp()),
-    }
-    good, head = {**claims, "type": "access"}, {"kid": key.kid}
-    past = {**good, "iat": claims["iat"] - 900_000, "exp": claims["iat"] - 800_000}
-    foreign = stand.settings.realm_keys("storefront", RealmKeys())[0].secret.get_secret_value()
+async def tokens(stand: Stand) -> dict[str, str]:
+    """A good token of a user of each app."""
+    return {"emoji": (await stand.phone()).token, "storefront": (await stand.customer()).access}
+
+
+def forged(stand: Stand, app: str, token: str) -> dict[str, tuple[str, int]]:
+    """Tokens that are none of ours, made after a good one, with the code that each gets."""
+    key, codes = stand.settings.realm_keys(app, RealmKeys())[0], APPS[app]
+    secret, head = key.secret.get_secret_value(), {"kid": jwt.get_unverified_header(token)["kid"]}
+    good = jwt.decode(token, options={"verify_signature": False})
+    past = {**good, "iat": good["iat"] - 900_000, "exp": good["iat"] - 800_000}
+    other = next(name for name in APPS if name != app)
+    foreign = stand.settings.realm_keys(other, RealmKeys())[0].secret.get_secret_value()
+    endless = {name: value for name, value in good.items() if name != "exp"}
     return {
-        "garbage": ("x.y.z", 401002),
-        "expired": (jwt.encode(past, secret, "HS256", head), 401001),
-        "another realm's": (jwt.encode(good, foreign, "HS256", head), 401002),
-        "unsigned": (jwt.encode(good, "", "none", head), 401002),
-        "unknown kid": (jwt.encode(good, secret, "HS256", {"kid": "other"}), 401002),
-        "another algorithm": (jwt.encode(good, secret * 2, "HS512", head), 401002),
-        "for renewal": (jwt.encode({**claims, "type": "refresh"}, secret, "HS256", head), 401002),
-        "without an end": (jwt.encode({"sub": user_id, "iat": 1, "type": "access"}, secret, "HS256", head), 401002),
+        "garbage": ("x.y.z", codes.invalid),
+        "expired": (jwt.encode(past, secret, "HS256", head), codes.expired),
+        "another realm's": (jwt.encode(good, foreign, "HS256", head), codes.invalid),
+        "unsigned": (jwt.encode(good, "", "none", head), codes.invalid),
+        "unknown kid": (jwt.encode(good, secret, "HS256", {**head, "kid": "other"}), codes.invalid),
+        "another algorithm": (jwt.encode(good, secret * 2, "HS512", head), codes.invalid),
+        "for renewal": (jwt.encode({**good, "type": "refresh"}, secret, "HS256", head), codes.kind),
+        "without an end": (jwt.encode(endless, secret, "HS256", head), codes.invalid),
     }
 
 
@@ -134,42 +180,44 @@ async def test_the_routers_answer_what_is_described_and_what_is_listed_here(stan
     assert found - described <= set(PUBLIC)
     assert set(PUBLIC) <= found
     assert all(len(reason) > 15 for reason in PUBLIC.values())
-    assert len(closed(stand)) >= 11
+    assert len(closed(stand)) >= 22
 
 
-async def test_nobody_gets_in_anywhere_else(stand: Stand) -> None:
-    """Without a token, with one in the wrong place, with somebody's name in a header: 401003 on every route."""
-    phone = await stand.phone()
+@pytest.mark.parametrize("app", APPS)
+async def test_nobody_gets_in_anywhere_else(stand: Stand, app: str) -> None:
+    """Without a token, with one in the wrong place or twice, with somebody's name in a header: 401 on every route."""
+    token = (await tokens(stand))[app]
+    user_id = jwt.decode(token, options={"verify_signature": False})["sub"]
     attempts: list[dict[str, str]] = [
         {},
-        {"X-User-Id": phone.user["id"], "X-WeChat-OpenID": phone.user["id"], "X-Forwarded-For": "127.0.0.1"},
-        {"Cookie": f"access_token={phone.token}"},
-        {"X-Access-Token": phone.token},
+        {"X-User-Id": user_id, "X-WeChat-OpenID": user_id, "X-Forwarded-For": "127.0.0.1"},
+        {"Cookie": f"access_token={token}"},
+        {"X-Access-Token": token},
         {"Authorization": "Bearer"},
-        {"Authorization": f"Basic {phone.token}"},
-        {"Authorization": phone.token},
+        {"Authorization": f"Basic {token}"},
+        {"Authorization": token},
     ]
     for headers in attempts:
-        answers = {way: (await ask(stand, way, **headers)) for way in closed(stand)}
+        answers = {way: (await ask(stand, way, **headers)) for way in closed(stand, app)}
         assert {way: (reply.status, reply.code) for way, reply in answers.items()} == dict.fromkeys(
-            closed(stand), (401, 401003)
+            closed(stand, app), (401, APPS[app].missing)
         )
         assert all(reply.headers["WWW-Authenticate"].startswith("Bearer") for reply in answers.values())
 
 
 async def test_a_token_in_the_address_is_none(stand: Stand) -> None:
-    phone = await stand.phone()
+    good = await tokens(stand)
     for way in closed(stand):
-        path = Way(way.method, f"{way.path}?access_token={phone.token}&token={phone.token}")
-        assert (await ask(stand, path)).status in {400, 401}
+        path = Way(way.method, f"{way.path}?access_token={good[way.app]}&token={good[way.app]}")
+        assert (await ask(stand, path)).status in {400, 401, 422}
 
 
-async def test_a_forged_token_opens_nothing(stand: Stand) -> None:
-    phone = await stand.phone()
-    for name, (text, code) in forged(stand, phone.user["id"]).items():
-        answers = {way: (await ask(stand, way, text)).code for way in closed(stand)}
-        assert answers == dict.fromkeys(closed(stand), code), name
-    assert await phone.balance() == 100
+@pytest.mark.parametrize("app", APPS)
+async def test_a_forged_token_opens_nothing(stand: Stand, app: str) -> None:
+    token = (await tokens(stand))[app]
+    for name, (text, code) in forged(stand, app, token).items():
+        answers = {way: (await ask(stand, way, text)).code for way in closed(stand, app)}
+        assert answers == dict.fromkeys(closed(stand, app), code), name
 
 
 async def test_strangers_learn_nothing_from_a_broken_body(stand: Stand) -> None:
@@ -179,6 +227,13 @@ async def test_strangers_learn_nothing_from_a_broken_body(stand: Stand) -> None:
         for body in (b"{", b'{"a":1,"a":2}', b'{"x":NaN}', b"[]", b""):
             reply = await phone.call("POST", path, data=body, headers={"Content-Type": "application/json"})
             assert (reply.status, reply.code) == (401, 401003)
+    stranger = stand.stranger()
+    for path in ("/order/create", "/auth/password/change", "/auth/logout"):
+        for body in (b"{", b'{"a":1,"a":2}', b'{"x":NaN}', b"[]", b""):
+            answer = await stranger.call(
+                "POST", f"/client{path}", data=body, headers={"Content-Type": "application/json"}
+            )
+            assert answer.told == (401, 10002)
 
 
 async def test_other_peoples_things_do_not_exist(stand: Stand) -> None:
@@ -186,7 +241,7 @@ async def test_other_peoples_things_do_not_exist(stand: Stand) -> None:
     owner, stranger = await stand.phone(), await stand.phone()
     stand.vision.gate.clear()
     task_id = (await owner.create(await owner.uploaded())).data["task_id"]
-    with_id = [way for way in closed(stand) if "{" in way.path]
+    with_id = [way for way in closed(stand, "emoji") if "{" in way.path]
     for way in with_id:
         theirs, nobodys = (
             await ask(stand, way, stranger.token, task_id),
@@ -202,12 +257,35 @@ async def test_other_peoples_things_do_not_exist(stand: Stand) -> None:
     assert (await stranger.call("GET", "/emoji/history")).data["total"] == 0
 
 
+async def test_other_customers_things_do_not_exist(stand: Stand) -> None:
+    """The same for orders and sessions of the storefront."""
+    owner, stranger = await stand.customer(), await stand.customer()
+    order_no = (await owner.order(channel="wechat"))["order_no"]
+    session_id = (await owner.get("/auth/sessions")).data["items"][0]["id"]
+    with_id = [way for way in closed(stand, "storefront") if "{" in way.path]
+    for way in with_id:
+        thing, none = (session_id, "250348760216502272") if "session_id" in way.path else (order_no, "0" * 22)
+        theirs = await ask(stand, way, stranger.access, thing)
+        nobodys = await ask(stand, way, stranger.access, none)
+        assert (theirs.status, theirs.body) == (nobodys.status, nobodys.body)
+        assert (theirs.status, theirs.code) in {(404, 20001), (404, 10105)}
+
+    assert len(with_id) == 3
+    assert (await owner.status(order_no))["status"] == "PENDING"
+    assert (await stranger.get("/order/list")).data["total"] == 0
+
+
 async def test_a_user_is_let_in_everywhere(stand: Stand) -> None:
     """And a request that lacks everything is at most wrong, never a server error."""
-    phone = await stand.phone()
-    answers = {way: (await ask(stand, way, phone.token)).status for way in sorted(known(stand))}
+    phone, customer = await stand.phone(), await stand.customer()
+    answers = {}
+    for way in sorted(known(stand)):
+        token = phone.token if way.app == "emoji" else (await customer.login()).access  # one way in ends the session
+        answers[way] = (await ask(stand, way, token)).status
 
-    assert {way: status for way, status in answers.items() if way not in PUBLIC and status not in {200, 400, 404}} == {}
+    wrong = {200, 400, 404, 422}
+    assert {way: status for way, status in answers.items() if way not in PUBLIC and status not in wrong} == {}
+    answers.pop(Way("POST", "/storefront/api/payment/notify/{channel}"))  # a vendor's own words
     assert {way: status for way, status in answers.items() if status >= 500 or status == 401} == {}
 
 

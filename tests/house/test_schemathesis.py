@@ -1,7 +1,7 @@
 """Schemathesis tries every app's frozen OpenAPI document against the running app: what is described is what happens."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +11,9 @@ import yaml
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import Status, events, from_schema
 
+from hutong.apps.storefront.app import open_sessions
 from hutong.host.wiring import SPECS
+from hutong.kernel.identity.clients import Client
 from support.stand import Stand
 
 BASELINE = Path(__file__).parent / "schemathesis_baseline.yaml"
@@ -66,13 +68,18 @@ class Run:
                         self.findings.setdefault(Finding(operation, node.name), shown)
 
 
-def play(name: str, base: str, token: str) -> Run:
-    """Run the checks over one app, always the same way."""
+def play(name: str, base: str, fresh: Callable[[], str]) -> Run:
+    """Run the checks over one app, always the same way.
+
+    Args:
+        name: of the app.
+        base: URL of the host.
+        fresh: makes a good token, asked before each call, for a call may end the one before.
+    """
     made = SchemathesisConfig.from_dict(
         {
             "seed": SEED,
             "base-url": f"{base}/{name}",
-            "headers": {"Authorization": f"Bearer {token}"},
             "workers": 1,
             "continue-on-failure": True,
             "generation": {"deterministic": True, "max-examples": 5, "no-shrink": True, "database": "none"},
@@ -81,9 +88,25 @@ def play(name: str, base: str, token: str) -> Run:
         }
     )
     run = Run()
+
+    @schemathesis.auth(refresh_interval=None)
+    class _Fresh:
+        def get(self, case: schemathesis.Case[Any], context: object) -> str:
+            return fresh()
+
+        def set(self, case: schemathesis.Case[Any], data: str, context: object) -> None:
+            case.headers["Authorization"] = f"Bearer {data}"
+
+    try:
+        _run(name, made, run)
+    finally:
+        schemathesis.auths.unregister()
+    return run
+
+
+def _run(name: str, made: SchemathesisConfig, run: Run) -> None:
     for event in from_schema(schemathesis.openapi.from_dict(closed(document(name)), config=made)).execute():
         run.note(event)
-    return run
 
 
 def document(name: str) -> dict[str, Any]:
@@ -111,13 +134,35 @@ def baseline(name: str, *, certain: bool = False) -> set[Finding]:
     return {Finding(row["operation"], row["check"]) for row in rows if not (certain and row.get("sometimes"))}
 
 
+async def a_phone(stand: Stand) -> Callable[[], str]:
+    """The token of one user of the emoji app, which nothing ends."""
+    phone = await stand.phone()
+    return lambda: phone.token
+
+
+async def a_customer(stand: Stand) -> Callable[[], str]:
+    """A new session of one customer each time."""
+    customer = await stand.customer()
+    sessions = open_sessions(stand.host.kernel)
+    loop, client = asyncio.get_running_loop(), Client(address="127.0.0.1", language="en")
+
+    def fresh() -> str:
+        opened = asyncio.run_coroutine_threadsafe(sessions.open(int(customer.user["id"]), client), loop)
+        return opened.result().access_token
+
+    return fresh
+
+
+TOKENS: Mapping[str, Callable[[Stand], Awaitable[Callable[[], str]]]] = {"emoji": a_phone, "storefront": a_customer}
+
+
 @pytest.mark.parametrize("name", sorted(SPECS))
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_an_app_does_what_its_document_says(stand_up: Any, name: str) -> None:
     """Nothing deviates but what the baseline names, and everything that it names still deviates."""
     stand: Stand = await stand_up(limits={"enabled": False})
-    phone = await stand.phone()
-    run = await asyncio.to_thread(play, name, stand.base, phone.token)
+    fresh = await TOKENS[name](stand)
+    run = await asyncio.to_thread(play, name, stand.base, fresh)
     new = [f"{finding}\n{run.findings[finding]}" for finding in set(run.findings) - baseline(name)]
     stale = baseline(name, certain=True) - set(run.findings)
 

@@ -1,6 +1,5 @@
 """Who opens a connection and does not go on is not waited for. Source: reference/reliability.md §4.2 (I4)."""
 
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -8,7 +7,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from hutong.host.connections import BoundedConnection
-from support.http import listening
+from support.http import free_listener, listening
 from support.wire import request, say
 
 
@@ -27,7 +26,7 @@ async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
 
 @asynccontextmanager
 async def impatient() -> AsyncIterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with free_listener() as listener:
         async with listening(refuse, listener, http=Impatient, timeout_keep_alive=30):
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 

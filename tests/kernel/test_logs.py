@@ -204,7 +204,17 @@ def test_one_event_is_one_line(read: Read, hostile: str) -> None:
     assert "\x1b[2K" not in written
 
 
-@pytest.mark.parametrize("value", [2**70, float("nan"), {1: 2}, {"a": {b"\xff": object()}}, [[["\ud800"]]], "\udfff"])
+ODD = {
+    "large": 2**70,
+    "nan": float("nan"),
+    "number as key": {1: 2},
+    "bytes as key": {"a": {b"\xff": object()}},
+    "nested surrogate": [[["\ud800"]]],
+    "surrogate": "\udfff",
+}
+
+
+@pytest.mark.parametrize("value", ODD.values(), ids=ODD.keys())
 def test_no_value_breaks_the_line_that_carries_it(read: Read, value: Any) -> None:
     logs.logger("test").info("odd", value=value)
 

@@ -1,5 +1,6 @@
 """Accounts of one realm on a real database and store, with a clock that tests move, and the mails that would be sent."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -21,8 +22,9 @@ from hutong.kernel.http.languages import Language
 from hutong.kernel.identity import Accounts, CodePurpose, RealmPolicy, Registration, SignedIn, TokenRealm
 from hutong.kernel.identity.clients import Client
 from hutong.kernel.identity.emails import normalise_email
+from hutong.kernel.identity.notices import LockNotices
 from hutong.kernel.identity.passwords import Passwords, Verdict
-from hutong.kernel.identity.sessions import SessionPolicy, Sessions
+from hutong.kernel.identity.sessions import SessionPolicy, Sessions, TokenPair
 from hutong.kernel.mail.service import SEND, Letter
 from hutong.kernel.settings import SigningKey
 from hutong.kit.clock import ManualClock
@@ -34,13 +36,30 @@ OTHER = "quiet bamboo at 4 o'clock"
 
 
 class CountedPasswords(Passwords):
-    """The real hashing threads, and how many verifications were asked of them."""
+    """The real hashing threads, and how many verifications were asked of them; the next one can be held after its end."""
 
     verified = 0
+    hold: asyncio.Event | None = None
 
     async def verify(self, password: str, stored: str | None) -> Verdict:
         self.verified += 1
-        return await super().verify(password, stored)
+        hold, self.hold = self.hold, None
+        verdict = await super().verify(password, stored)
+        if hold is not None:
+            await hold.wait()
+        return verdict
+
+
+class HeldSessions(Sessions):
+    """The real sessions; the next one to open can be held before it does."""
+
+    hold: asyncio.Event | None = None
+
+    async def open(self, user_id: int, client: Client) -> TokenPair:
+        hold, self.hold = self.hold, None
+        if hold is not None:
+            await hold.wait()
+        return await super().open(user_id, client)
 
 
 @dataclass
@@ -48,7 +67,7 @@ class Desk:
     """Where a realm's accounts are looked after. Move its clock by `step`: the machine number is leased by spans."""
 
     accounts: Accounts
-    sessions: Sessions
+    sessions: HeldSessions
     kernel: Kernel
     clock: ManualClock
     passwords: CountedPasswords
@@ -61,9 +80,8 @@ class Desk:
     async def open(self, email: str = "li@example.com", password: str = GOOD) -> int:
         """A registered account; its id."""
         await self.accounts.register(Registration(email, password), client())
-        return (
-            await self.row("SELECT user_id FROM credentials WHERE identifier = :email", email=normalise_email(email))
-        )[0]
+        query = "SELECT user_id FROM credentials WHERE identifier = :email"
+        return int((await self.row(query, email=normalise_email(email)))[0])
 
     async def code(self, email: str, purpose: CodePurpose = CodePurpose.LOGIN, by: Client | None = None) -> str:
         """Ask for a code, and read it in the mail."""
@@ -79,11 +97,19 @@ class Desk:
         return [letter for _, letter in await self._mails() if letter.to == email]
 
     async def _mails(self) -> list[tuple[str, Letter]]:
-        rows = await self.db.read(
-            lambda conn: conn.execute(text(f"SELECT args FROM jobs WHERE task = '{SEND}' ORDER BY id")).all()
-        )
-        jobs = [json.loads(row[0]) if isinstance(row[0], str) else row[0] for row in rows]
+        jobs = await self.jobs(SEND)
         return [(job["template"], self.kernel.mail._open(job["template"], job["sealed"])) for job in jobs]
+
+    async def jobs(self, task: str) -> list[Any]:
+        """Arguments of the jobs of a task that wait, oldest first."""
+        query = text("SELECT args FROM jobs WHERE task = :task ORDER BY id")
+        rows = await self.db.read(lambda conn: conn.execute(query, {"task": task}).all())
+        return [json.loads(row[0]) if isinstance(row[0], str) else row[0] for row in rows]
+
+    @property
+    def notices(self) -> LockNotices:
+        kernel = self.kernel
+        return LockNotices(kernel.db, kernel.jobs, kernel.mail, kernel.clock, kernel.settings.auth)
 
     async def row(self, query: str, **values: Any) -> Any:
         """The first row of a query."""
@@ -130,7 +156,7 @@ def _desk(host: Host, clock: ManualClock, passwords: CountedPasswords) -> Desk:
     kernel, welcomed = host.kernel, []
     keys = [SigningKey(kid="2026", secret=SecretStr("kV7mQ2xP9" * 8))]
     tokens = TokenRealm(keys, clock, timedelta(days=1), name=REALM)
-    sessions = Sessions(tokens, SessionPolicy(), kernel.db, kernel.store, kernel.ids, clock)
+    sessions = HeldSessions(tokens, SessionPolicy(), kernel.db, kernel.store, kernel.ids, clock)
     policy = RealmPolicy(REALM, lambda conn, user: welcomed.append(user.id))
     accounts = kernel.open_accounts(policy, sessions)
     return Desk(accounts, sessions, kernel, clock, passwords, welcomed)

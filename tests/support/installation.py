@@ -169,17 +169,25 @@ def installed(data: Path, environment: Mapping[str, str] | None = None) -> Itera
 
 @dataclass
 class Caller:
-    """A client of an installation that does not give up: what a phone's app does on a bad line."""
+    """A client of an installation that does not give up: what a phone's app does on a bad line.
+
+    `door` is where it calls, when that is not the installation's own address.
+    """
 
     installation: Installation
     client: Client
+    door: str = ""
+
+    @property
+    def base(self) -> str:
+        return self.door or self.installation.base
 
     async def answers(self) -> None:
         """Wait until every part works."""
 
         async def ready() -> bool:
             try:
-                async with self.client.get(f"{self.installation.base}/readyz") as answer:
+                async with self.client.get(f"{self.base}/readyz") as answer:
                     return answer.status == 200
             except aiohttp.ClientError:
                 return False
@@ -190,7 +198,7 @@ class Caller:
             raise AssertionError(f"{error}\n{self.installation.log()}") from error
 
     async def phone(self, device_id: str) -> Phone:
-        phone: Phone = await self.again(lambda: Phone(self.client, self.installation.base).login(device_id))
+        phone: Phone = await self.again(lambda: Phone(self.client, self.base).login(device_id))
         return phone
 
     async def again(self, call: Any, seconds: float = START_SECONDS) -> Any:
@@ -206,9 +214,13 @@ class Caller:
             assert time.monotonic() < end, f"no answer within {seconds} s\n{self.installation.log()}"
             await asyncio.sleep(0.05)
 
-    async def make_video(self, phone: Phone, number: int) -> Any:
-        """Upload, create with a key, follow: the ended task. Every step is tried again until it is answered."""
-        image_url = (await self.again(lambda: phone.upload(portrait(number)))).data["image_url"]
+    async def make_video(self, phone: Phone, number: int, picture: bytes | None = None) -> Any:
+        """Upload, create with a key, follow: the ended task. Every step is tried again until it is answered.
+
+        `picture` is a portrait when left out.
+        """
+        content = portrait(number) if picture is None else picture
+        image_url = (await self.again(lambda: phone.upload(content))).data["image_url"]
         created = await self.again(lambda: phone.create(image_url, key=f"video-{number}"))
         return await self.ended(phone, created.data["task_id"])
 

@@ -14,14 +14,18 @@ from starlette.routing import Mount, Route
 
 from hutong.kernel.http.outbound import Outbound
 from hutong.kernel.orders.errors import NoticeRefused
-from hutong.kernel.orders.ports import Charge, Money, Notice, Payment, PaymentChannel, Refund
+from hutong.kernel.orders.ports import Charge, Money, Notice, Payment, PaymentChannel, PayParameters, Refund
 from hutong.kit.clock import ManualClock, SystemClock
+from hutong.providers.alipay.client import AlipayChannel
+from hutong.providers.alipay.sandbox import create_sandbox as create_alipay
+from hutong.providers.alipay.settings import AlipaySettings
 from hutong.providers.wechat.pay.client import WechatPay
 from hutong.providers.wechat.pay.sandbox.app import create_sandbox as create_wechat_pay
 from hutong.providers.wechat.pay.sandbox.credentials import SandboxKeys
 from hutong.providers.wechat.pay.settings import WechatPaySettings, WechatPayV2Settings
 from hutong.providers.wechat.pay.v2 import WechatPayV2
 from hutong.sandbox.payments import PaymentSandboxSettings
+from support.alipay_keys import sandbox_keys
 from support.http import Client, http_client, serving
 from support.stand import until
 
@@ -64,6 +68,21 @@ class Merchant:
         return [notice.payment for notice in self.taken if notice.payment is not None]
 
 
+@dataclass(frozen=True)
+class Habits:
+    """How vendors differ.
+
+    Args:
+        seen_first: the vendor knows of an order when the customer has opened it.
+        tells_failures: of refunds; otherwise they stay unknown, to be asked for again.
+        tells_refunded: its notices of refunds give the refund's own sum.
+    """
+
+    seen_first: bool = False
+    tells_failures: bool = True
+    tells_refunded: bool = True
+
+
 @dataclass
 class PayBench:
     """A sandbox at `url`, a channel that calls it, and a merchant at `notify_url`."""
@@ -76,6 +95,7 @@ class PayBench:
     merchant: Merchant
     client: Client
     orders: int = 0
+    habits: Habits = Habits()
 
     def charge(self, *, payer: str | None = None, money: Money = PRICE, minutes: float = 30) -> Charge:
         """A new order's."""
@@ -87,8 +107,14 @@ class PayBench:
     async def opened(self, **options: Any) -> Charge:
         """A new order that the vendor knows."""
         charge = self.charge(**options)
-        await self.channel.open(charge)
+        await self.visit(await self.channel.open(charge))
         return charge
+
+    async def visit(self, parameters: PayParameters) -> None:
+        """The customer looks at what is to be paid, where that makes a difference."""
+        if self.habits.seen_first:
+            async with self.client.get(parameters.values["code_url"]) as answer:
+                assert answer.status == 200, await answer.text()
 
     async def paid(self, **options: Any) -> Payment:
         """A new order that is paid, and the payment as a query tells it."""
@@ -124,6 +150,16 @@ class PayBench:
         await until(self._has(lambda: len(self.merchant.taken) >= count))
         return self.merchant.taken
 
+    async def hurried(self, count: int) -> list[Notice]:
+        """The same, while the vendor does not wait for its next try."""
+
+        async def taken() -> bool:
+            await self.press("hurry")
+            return len(self.merchant.taken) >= count
+
+        await until(taken)
+        return self.merchant.taken
+
     def _has(self, check: Callable[[], bool]) -> Any:
         async def checked() -> bool:
             return check()
@@ -137,14 +173,24 @@ SandboxOf = Callable[[PaymentSandboxSettings, ManualClock], Starlette]
 
 @asynccontextmanager
 async def pay_bench(
-    folder: Path, channel_of: ChannelOf, sandbox_of: SandboxOf, start: datetime | None = None
+    folder: Path,
+    channel_of: ChannelOf,
+    sandbox_of: SandboxOf,
+    start: datetime | None = None,
+    habits: Habits = Habits(),
 ) -> AsyncIterator[PayBench]:
-    """Serve sandbox and merchant under one address; the vendor's pauses are a hundred-thousandth of the real ones."""
+    """Serve sandbox and merchant under one address; the vendor's first pauses are none, later ones last until `hurry`.
+
+    Benches whose folders are neighbours share their keys: a pair takes a tenth of a second.
+    """
+    (folder.parent / "sandbox-keys").mkdir(exist_ok=True)
+    (folder / "sandbox").mkdir()
+    (folder / "sandbox" / "keys").symlink_to(folder.parent / "sandbox-keys")
     clock = ManualClock(start or SystemClock().now())
     app, outbound = Starlette(), Outbound(allow_private=True)
     async with serving(app) as base, http_client() as client:
         made = PaymentSandboxSettings(
-            folder=folder, public_url=f"{base}/sandbox", retry_factor=0.00001, refund_seconds=0, answer_seconds=2
+            folder=folder, public_url=f"{base}/sandbox", retry_factor=1e-6, refund_seconds=0, answer_seconds=2
         )
         sandbox, channel = sandbox_of(made, clock), channel_of(folder, made.public_url, outbound, clock)
         merchant = Merchant(channel)
@@ -154,7 +200,7 @@ async def pay_bench(
         ]
         await sandbox.state.sandbox.start()
         try:
-            yield PayBench(made.public_url, f"{base}/notify", folder, clock, channel, merchant, client)
+            yield PayBench(made.public_url, f"{base}/notify", folder, clock, channel, merchant, client, habits=habits)
         finally:
             await sandbox.state.sandbox.close()
             await outbound.close()
@@ -176,9 +222,21 @@ def wechat_sandbox(made: PaymentSandboxSettings, clock: ManualClock) -> Starlett
     return create_wechat_pay(made, clock=clock)
 
 
+def alipay(folder: Path, url: str, outbound: Outbound, clock: ManualClock, **settings: Any) -> PaymentChannel:
+    """Alipay by QR codes, with the sandbox's account."""
+    chosen = AlipaySettings(**{"timeout": 3, "way": "native", **settings})
+    return AlipayChannel(chosen, f"{url}/gateway.do", sandbox_keys(folder).account, outbound, clock)
+
+
+def alipay_sandbox(made: PaymentSandboxSettings, clock: ManualClock) -> Starlette:
+    return create_alipay(made, clock)
+
+
+ALIPAY = Habits(seen_first=True, tells_failures=False, tells_refunded=False)
 Opener = Callable[[Path], AbstractAsyncContextManager[PayBench]]
 CHANNELS: Mapping[str, Opener] = {
     "wechat": lambda folder: pay_bench(folder, wechat, wechat_sandbox),
     "wechat_v2": lambda folder: pay_bench(folder, wechat_v2, wechat_sandbox),
+    "alipay": lambda folder: pay_bench(folder, alipay, alipay_sandbox, habits=ALIPAY),
 }
 """A channel joins the conformance suite by adding its bench."""

@@ -3,7 +3,6 @@
 import asyncio
 import io
 import json
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,9 +18,9 @@ from hutong.host.settings import Settings, load_settings
 from hutong.host.wiring import Host
 from hutong.providers.dashscope.sandbox.ports import Box, Inspection
 from support import deadlines
-from support.alipay import sandbox_keys
 from support.customer import Customer
-from support.http import Client, http_client, listening
+from support.http import Client, free_listener, http_client, listening
+from support.rsa_keys import ready_keys
 
 until = deadlines.until
 NO_FACE, TWO_FACES, VIOLATION, FACE = 401, 402, 403, 500
@@ -193,10 +192,10 @@ class Stand:
 @asynccontextmanager
 async def standing(settings: Mapping[str, Any], *, worker: bool = True) -> AsyncIterator[Stand]:
     """Start a Hutong; stop it, and check every promise about its data, at the end."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with free_listener() as listener:
         base = f"http://127.0.0.1:{listener.getsockname()[1]}"
         made = load_settings(**{"env": "test", "public_url": base, **FAST, **settings})
-        sandbox_keys(made.folder)
+        ready_keys(made.folder)
         host, vision = Host(made), WidthVision()
         sandboxes = Sandboxes(made, vision)
         async with listening(HostApp(host, sandboxes), listener, lifespan="on"), http_client(60) as client:

@@ -4,6 +4,7 @@ Two migrations at once wait for each other. On MariaDB and MySQL a migration tha
 on from there when it is run again (docs/kernel/db.md); elsewhere it leaves nothing.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +20,33 @@ from hutong.kernel.db import metadata
 from hutong.kernel.db.opening import run_alone
 from hutong.kernel.settings import KernelSettings
 
-OPTIONS: dict[str, Any] = {"compare_type": True, "compare_server_default": True, "render_as_batch": True}
+_TYPED = re.compile(r"^('(?:[^']|'')*')::[\w\s().,\"]+$")
+_TRUTHS = {"true": "1", "false": "0"}
+
+
+def _defaults_differ(
+    _context: Any, _there: Any, _wanted: Any, found: str | None, _default: Any, rendered: str | None
+) -> bool | None:
+    """Whether a default of the database differs from the code's; None leaves it to Alembic.
+
+    Alembic takes `false` for another default than 0, as which MariaDB and SQLite keep it; and it compares texts on PostgreSQL
+    by a statement that a quote in them breaks.
+    """
+    if found is None or rendered is None:
+        return None
+    there, wanted = _bare(found), _bare(rendered)
+    return False if there == wanted else True if "'" in there + wanted else None
+
+
+def _bare(default: str) -> str:
+    """A default without the quotes and the type that some databases tell it with."""
+    text = _TYPED.sub(r"\1", default.strip())
+    quoted = len(text) > 1 and text[0] == text[-1] == "'"
+    text = text[1:-1].replace("''", "'").replace("\\'", "'") if quoted else text
+    return _TRUTHS.get(text.lower(), text)
+
+
+OPTIONS: dict[str, Any] = {"compare_type": True, "compare_server_default": _defaults_differ, "render_as_batch": True}
 
 
 def config(connection: Connection | None = None) -> Config:

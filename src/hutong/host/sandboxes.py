@@ -97,16 +97,19 @@ class Sandboxes:
             await self._process.close()
 
 
-def _create_alipay(settings: Settings) -> Starlette:
-    limits = settings.payment_sandbox.model_dump()
-    made = PaymentSandboxSettings(folder=settings.folder, public_url=sandbox_url(settings, ALIPAY_PATH), **limits)
-    return create_alipay(made)
-
-
 def _create_wechat_pay(settings: Settings) -> Starlette:
+    return create_wechat_pay(
+        _payment_settings(settings, WECHAT_PAY_PATH), v2_sign_type=settings.wechat_pay_v2.sign_type
+    )
+
+
+def _create_alipay(settings: Settings) -> Starlette:
+    return create_alipay(_payment_settings(settings, ALIPAY_PATH))
+
+
+def _payment_settings(settings: Settings, path: str) -> PaymentSandboxSettings:
     limits = settings.payment_sandbox.model_dump()
-    made = PaymentSandboxSettings(folder=settings.folder, public_url=sandbox_url(settings, WECHAT_PAY_PATH), **limits)
-    return create_wechat_pay(made, v2_sign_type=settings.wechat_pay_v2.sign_type)
+    return PaymentSandboxSettings(folder=settings.folder, public_url=sandbox_url(settings, path), **limits)
 
 
 def _create_oss(settings: Settings) -> Starlette:

@@ -9,7 +9,9 @@ import pytest
 
 from hutong.kernel.identity import CodePurpose
 from hutong.kernel.identity.errors import CredentialsWrong, SignInLocked, UserBlocked
+from hutong.kernel.identity.notices import NOBODY, TELL
 from hutong.kernel.identity.tables import UserStatus
+from hutong.kernel.jobs import Job
 from hutong.kit.errors import HutongError
 from support.accounts import GOOD, OTHER, Desk, client, statements
 
@@ -254,3 +256,26 @@ async def test_a_new_password_lifts_the_lock(desk: Desk) -> None:
 
     assert (await desk.sign_in(password=OTHER)).user.locked_until is None
     assert "password.reset" in await desk.events(user_id)
+
+
+# Telling the owner
+
+
+async def test_the_owner_is_told_of_locks_by_a_job_that_there_is_for_every_address(desk: Desk) -> None:
+    """Three times a day at most; for an address without an account the same job is written, and does nothing."""
+    user_id = await desk.open()
+    await desk.accounts.set_language(user_id, "zh-CN")
+    for email in ("li@example.com", "nobody@example.com"):
+        for _ in range(5):
+            for _ in range(5):
+                await refusal(desk, email)
+            desk.clock.step(HALF_AN_HOUR)
+    jobs = await desk.jobs(TELL)
+    (task,) = desk.notices.tasks()
+    for number, args in enumerate(jobs):
+        await task.handler(Job(number, TELL, args, 1, 1, desk.clock.now()))
+
+    assert [args["user_id"] for args in jobs] == [user_id] * 5 + [NOBODY] * 5
+    assert (await desk.mails("li@example.com"))[1:] == ["account.locked"] * 3
+    assert (await desk.letters("li@example.com"))[-1].language == "zh-CN"
+    assert await desk.mails("nobody@example.com") == []

@@ -12,7 +12,7 @@ from hutong.kernel.db import Connection, Database
 from hutong.kernel.jobs import Again, Bell, Job, Jobs, Retry, Schedule, Task, Worker, claims
 from hutong.kernel.settings import JobsSettings
 from hutong.kernel.store import Store
-from hutong.kit.clock import SystemClock
+from hutong.kit.clock import ManualClock, SystemClock
 from hutong.kit.paging import PageRequest
 from support.stand import until
 
@@ -108,6 +108,22 @@ async def test_a_failing_job_is_retried_then_given_up_and_resolved(shop: Shop) -
     assert attempts == [1, 2, 3, 1]
     assert (left, resolved, revived) == ((0, 1), [job_id], True)
     assert await shop.left() == (0, 0)
+
+
+async def test_a_hopeless_error_gives_a_job_up_at_once(shop: Shop) -> None:
+    """Another run would do no better; other errors of the same task are tried again."""
+    attempts: list[int] = []
+
+    async def handler(job: Job) -> None:
+        attempts.append(job.attempt)
+        raise (KeyError if len(attempts) < 2 else ValueError)("no")
+
+    await shop.db.write(shop.jobs.enqueue, "t", {})
+    async with shop.working(Task("t", handler, Retry(attempts=9, first=0.05, hopeless=(ValueError,)))):
+        await until(shop.done)
+
+    assert attempts == [1, 2]
+    assert await shop.left() == (0, 1)
 
 
 async def test_a_job_that_comes_back_later_holds_no_slot(shop: Shop) -> None:
@@ -297,6 +313,25 @@ async def test_a_job_that_waits_under_its_key_for_later_runs_when_it_is_wanted_n
         await until(shop.done)
 
     assert len(ran) >= 1
+
+
+async def test_whoever_enqueues_may_have_a_wrong_clock(shop: Shop) -> None:
+    """A job is due by the database's clock, be it enqueued by a process that is a day ahead or a day behind."""
+    ran: list[str] = []
+
+    async def handler(job: Job) -> None:
+        ran.append(str(job.args["clock"]))
+
+    for days in (1, -1):
+        wrong = ManualClock(CLOCK.now() + timedelta(days=days))
+        jobs = Jobs(ids, wrong, shop.bell)
+        await shop.db.write(jobs.enqueue, "t", {"clock": f"{days}, at once"})
+        soon = wrong.now() + timedelta(seconds=0.2)
+        await shop.db.write(jobs.enqueue, "t", {"clock": f"{days}, soon"}, run_at=soon)
+    async with shop.working(Task("t", handler)):
+        await until(shop.done, 10)
+
+    assert sorted(ran) == ["-1, at once", "-1, soon", "1, at once", "1, soon"]
 
 
 @pytest.mark.parametrize("seconds", [float("inf"), float("nan"), -1.0, 1e300])

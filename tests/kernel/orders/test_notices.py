@@ -37,6 +37,7 @@ async def test_of_a_hundred_equal_reports_at_once_one_moves_and_all_are_answered
     await asyncio.gather(*(counter.run("fulfil") for _ in range(5)))
 
     assert answers == [200] * 100
+    assert await counter.rows("SELECT state, outcome FROM payment_notices") == [("applied", "paid")]
     assert await counter.moves(made) == ["pending", "paid"]
     assert counter.handed == [made.order_no]
     assert await counter.number(PAYMENTS) == 1

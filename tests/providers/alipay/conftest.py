@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from support.alipay import AlipayBench, alipay_bench
+from providers.alipay.bench import AlipayBench, alipay_bench
 
 
 @pytest.fixture

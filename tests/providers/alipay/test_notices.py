@@ -1,5 +1,6 @@
 """What notices are believed: rows O05, O06 and O12 of the attack table, signed by somebody else's implementation."""
 
+import string
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, urlencode
@@ -13,6 +14,7 @@ from hutong.providers.alipay.signing import sign, signed_text
 from providers.alipay.peers import APP_ID, OURS, SELLER_ID, THEIRS, account, posted, signature
 from support.rsa_keys import rsa_key
 
+LETTERS = string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/"
 NOW = datetime(2026, 11, 3, 4, 5, 6, tzinfo=UTC)
 PAID: Mapping[str, str] = {
     "app_id": APP_ID,
@@ -95,6 +97,17 @@ def test_a_refund_is_no_payment_and_its_sum_is_not_its_amount() -> None:
     assert notice.refund.money is None
 
 
+@pytest.mark.parametrize("lost", ["gmt_refund", "refund_fee"])
+def test_either_field_makes_it_a_refund(lost: str) -> None:
+    notice = read(posted({key: value for key, value in REFUNDED.items() if key != lost}))
+    assert notice.payment is None
+    assert notice.refund is not None
+
+
+def test_nothing_given_back_is_no_refund() -> None:
+    assert read(changed(refund_fee="0.00")).payment is not None
+
+
 def test_a_refund_by_hand_has_no_number_and_is_not_taken_for_a_payment() -> None:
     notice = read(posted({key: value for key, value in REFUNDED.items() if key != "out_biz_no"}))
     assert (notice.payment, notice.refund) == (None, None)
@@ -122,6 +135,13 @@ class TestO05:
     @pytest.mark.parametrize("sign", ["x", "!!!", "c2lnbmF0dXJl", "ü", "A" * 344])
     def test_signed_with_nonsense(self, sign: str) -> None:
         refused(urlencode({**PAID, "sign": sign, "sign_type": "RSA2"}).encode(), "forged")
+
+    def test_a_signature_spelled_in_another_way(self) -> None:
+        """The unused bits of the last letter: the same bytes, but not what Alipay sent."""
+        good = signature(PAID)
+        assert good.endswith("==")
+        last = LETTERS[LETTERS.index(good[-3]) + 1]
+        refused(urlencode({**PAID, "sign": f"{good[:-3]}{last}==", "sign_type": "RSA2"}).encode(), "forged")
 
     def test_signed_by_another_key(self) -> None:
         refused(posted(PAID, signs=rsa_key("a stranger")), "forged")

@@ -18,8 +18,8 @@ from hutong.providers.alipay.client import AlipayChannel
 from hutong.providers.alipay.sandbox.keys import ALIPAY_KEY, APP_KEY
 from hutong.providers.alipay.settings import SANDBOX_APP_ID, AlipaySettings
 from hutong.providers.alipay.signing import sign_parameters
+from providers.alipay.bench import AlipayBench
 from providers.alipay.peers import APP_ID, OURS, account, peer
-from support.alipay import AlipayBench
 from support.rsa_keys import rsa_key
 
 ORDER = "202611030000000001"
@@ -61,7 +61,7 @@ async def asked(bench: AlipayBench, method: str, content: dict[str, Any]) -> Any
     """A call that the peer signed, and whose answer the peer verified."""
     client = sandbox_peer()
     query = client.client_api(method, content)
-    async with bench.client.get(f"{bench.gateway}?{query}") as answer:
+    async with bench.pay.client.get(f"{bench.gateway}?{query}") as answer:
         raw = await answer.text()
     return client._verify_and_return_sync_response(raw, f"{method.replace('.', '_')}_response")
 
@@ -69,8 +69,8 @@ async def asked(bench: AlipayBench, method: str, content: dict[str, Any]) -> Any
 async def test_the_peer_sells_through_the_sandbox(bench: AlipayBench) -> None:
     """Opened, paid, queried, given back, queried: each signed by the peer and each answer verified by it."""
     client = sandbox_peer()
-    query = client.api_alipay_trade_page_pay("peer", ORDER, "12.30", notify_url=bench.notify_url)
-    await bench.pay(f"{bench.gateway}?{query}")
+    query = client.api_alipay_trade_page_pay("peer", ORDER, "12.30", notify_url=bench.pay.notify_url)
+    await bench.pay_at(f"{bench.gateway}?{query}")
     found = await asked(bench, "alipay.trade.query", {"out_trade_no": ORDER})
     assert (found["code"], found["trade_status"], found["total_amount"]) == ("10000", "TRADE_SUCCESS", "12.30")
     refund = {"out_trade_no": ORDER, "refund_amount": "2.30", "out_request_no": "R1"}
@@ -86,16 +86,16 @@ async def test_the_peer_sells_through_the_sandbox(bench: AlipayBench) -> None:
 async def test_the_peer_scans_a_code(bench: AlipayBench) -> None:
     content = {"out_trade_no": ORDER, "total_amount": "0.01", "subject": "peer"}
     found = await asked(bench, "alipay.trade.precreate", content)
-    await bench.pay(found["qr_code"])
+    await bench.pay_at(found["qr_code"])
     assert (await asked(bench, "alipay.trade.query", {"out_trade_no": ORDER}))["trade_status"] == "TRADE_SUCCESS"
 
 
 async def test_the_peer_believes_the_sandbox_s_notices(bench: AlipayBench) -> None:
-    await bench.press("corrupt")
+    await bench.pay.press("corrupt")
     await bench.paid(ORDER)
-    await bench.heard(1)
+    await bench.pay.notices(1)
     verdicts = []
-    for headers, body in bench.merchant.raw:
+    for headers, body in bench.pay.merchant.letters:
         assert headers["content-type"].startswith("application/x-www-form-urlencoded")
         fields = dict(parse_qsl(body.decode(), keep_blank_values=True))
         verdicts.append(sandbox_peer().verify(fields, fields.pop("sign")))
@@ -115,19 +115,19 @@ async def _as(bench: AlipayBench, appid: str = SANDBOX_APP_ID, **keys: Any) -> A
     client = peer(**{"signs": rsa_key(APP_KEY), "believes": rsa_key(ALIPAY_KEY), **keys})
     client._appid = appid
     query = client.client_api("alipay.trade.query", {"out_trade_no": ORDER})
-    async with bench.client.get(f"{bench.gateway}?{query}") as answer:
+    async with bench.pay.client.get(f"{bench.gateway}?{query}") as answer:
         return client._verify_and_return_sync_response(await answer.text(), "alipay_trade_query_response")
 
 
 async def test_a_notice_that_the_peer_signed_as_alipay_is_believed(bench: AlipayBench) -> None:
     """The sandbox's own fields, signed by the peer with Alipay's key."""
     await bench.paid(ORDER)
-    await bench.heard(1)
-    fields = dict(parse_qsl(bench.merchant.raw[0][1].decode(), keep_blank_values=True))
+    await bench.pay.notices(1)
+    fields = dict(parse_qsl(bench.pay.merchant.letters[0][1].decode(), keep_blank_values=True))
     bare = {name: value for name, value in fields.items() if name not in {"sign", "sign_type"}}
     text = "&".join(f"{name}={value}" for name, value in sorted(bare.items()))
     theirs = peer(signs=rsa_key(ALIPAY_KEY))._sign(text)
     assert theirs == fields["sign"]
     body = urlencode({**bare, "sign": theirs, "sign_type": "RSA2"}).encode()
-    assert bench.channel.read_notice({}, body) == bench.merchant.believed[0]
-    assert replace(bench.merchant.believed[0]) == bench.merchant.believed[0]
+    assert bench.channel.read_notice({}, body) == bench.pay.merchant.taken[0]
+    assert replace(bench.pay.merchant.taken[0]) == bench.pay.merchant.taken[0]

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import io
 import re
-import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import uvicorn
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -29,6 +27,7 @@ from hutong.providers.dashscope.sandbox import (
     create_sandbox,
 )
 from hutong.providers.dashscope.sandbox.ports import Box, Inspection
+from support.http import free_listener, listening
 
 DEADLINE = 30.0
 UUID = re.compile(r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
@@ -185,31 +184,11 @@ async def soon(there: Callable[[], Awaitable[Any]], seconds: float = DEADLINE) -
 
 
 @contextlib.asynccontextmanager
-async def served(app: Starlette, port: int) -> AsyncIterator[None]:
-    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", lifespan="off", ws="none")
-    server = uvicorn.Server(config)
-    running = asyncio.create_task(server._serve())
-    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-        await asyncio.sleep(0.005)
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        await running
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-@contextlib.asynccontextmanager
 async def world(
     folder: Path, clock: Clock | None = None, vision: Any = None, *, start: bool = True, **settings: Any
 ) -> AsyncIterator[World]:
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
+    listener = free_listener()
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     eyes = vision or PlainVision()
     chosen = SandboxSettings(folder=folder, public_url=url + ROOT, **{**FAST, **settings})
     app = create_sandbox(chosen, eyes, clock)
@@ -224,7 +203,7 @@ async def world(
 
     host = Starlette(routes=[Mount(ROOT, app), Route("/pictures/{name}", give)])
     timeout = aiohttp.ClientTimeout(total=120)
-    async with served(host, port), aiohttp.ClientSession(timeout=timeout) as session:  # noqa: TID251 - as above
+    async with listening(host, listener), aiohttp.ClientSession(timeout=timeout) as session:  # noqa: TID251 - as above
         if start:
             await sandbox.start()
         try:

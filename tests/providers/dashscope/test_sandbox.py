@@ -12,7 +12,8 @@ import pytest
 from hutong.kit.clock import ManualClock
 from hutong.providers.dashscope.sandbox.orders import TEMPLATES
 from hutong.providers.dashscope.sandbox.page_texts import MOODS
-from providers.dashscope.sandbox_world import MODELS, UUID, VENDOR_TIME, World, free_port, is_error, picture, world
+from providers.dashscope.sandbox_world import MODELS, UUID, VENDOR_TIME, World, is_error, picture, world
+from support.processes import free_port
 
 
 @pytest.fixture

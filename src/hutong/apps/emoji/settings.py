@@ -37,6 +37,14 @@ class EmojiSettings(Section):
         gt=0,
         description="Seconds without submissions after the provider refused the account (unpaid, bad key).",
     )
+    down_pause_seconds: float = Field(
+        5,
+        gt=0,
+        description="Seconds before a submission is tried again after the provider failed, unless it names others.",
+    )
+    throttled_pause_seconds: float = Field(
+        2, gt=0, description="Seconds before a submission is tried again that was one too many, unless it names others."
+    )
     submissions: int = Field(
         2, ge=1, description="Submissions of one task whose answer was lost; each may cost the operator."
     )

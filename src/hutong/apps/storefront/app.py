@@ -76,7 +76,7 @@ def documents() -> list[Document[Products]]:
 
 def _parts(kernel: Kernel) -> Storefront:
     settings = kernel.section(StorefrontSettings)
-    accounts, sessions = open_accounts(kernel), _sessions(kernel)
+    accounts, sessions = open_accounts(kernel), open_sessions(kernel)
     shop = _shop(kernel)
     refused = Limit(f"{REALM}.refused_notices", settings.refused_notices_per_minute)
     return Storefront(
@@ -92,7 +92,8 @@ def _parts(kernel: Kernel) -> Storefront:
     )
 
 
-def _sessions(kernel: Kernel) -> Sessions:
+def open_sessions(kernel: Kernel) -> Sessions:
+    """The sessions of this realm."""
     settings = kernel.section(StorefrontSettings)
     keys = kernel.settings.realm_keys(REALM, settings.tokens)
     tokens = TokenRealm(keys, kernel.clock, timedelta(seconds=settings.sessions.access_seconds), name=REALM)
@@ -101,7 +102,7 @@ def _sessions(kernel: Kernel) -> Sessions:
 
 def open_accounts(kernel: Kernel) -> Accounts:
     """The accounts of this realm."""
-    return kernel.open_accounts(RealmPolicy(REALM, _welcome), _sessions(kernel))
+    return kernel.open_accounts(RealmPolicy(REALM, _welcome), open_sessions(kernel))
 
 
 def _welcome(conn: Connection, new: User) -> None:

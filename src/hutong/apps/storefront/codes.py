@@ -64,6 +64,7 @@ COMMON = (
         (
             *("http.fields_invalid", "orders.quantity_refused", "identity.device_id_invalid", "identity.email_invalid"),
             *("identity.nickname_invalid", "identity.password_too_short", "identity.password_invalid"),
+            "identity.password_too_long",
         ),
         Text("A field of the request is not valid.", "{field}: {problem}"),
         Text("请求参数有误", "{field}：{problem}"),

@@ -41,6 +41,7 @@ TEXTS: Mapping[str, Mapping[Language, str]] = {
     "email_invalid": {"en": "mail cannot be sent to this address", "zh-CN": "不是可以收信的邮箱地址"},
     "nickname_invalid": {"en": "it must have 1 to 64 printable characters", "zh-CN": "必须为 1 到 64 个可打印字符"},
     "password_too_short": {"en": "it must have at least 8 characters", "zh-CN": "至少需要 8 个字符"},
+    "password_too_long": {"en": "it must have at most 256 bytes", "zh-CN": "最多 256 个字节"},
     "password_invalid": {"en": "it holds characters that are not text", "zh-CN": "含有无效字符"},
     "quantity_refused": {"en": "this product is not sold in that quantity", "zh-CN": "该商品不支持此购买数量"},
 }
@@ -49,6 +50,7 @@ FIELDS: Mapping[str, str] = {
     "identity.email_invalid": "email",
     "identity.nickname_invalid": "nickname",
     "identity.password_too_short": "password",
+    "identity.password_too_long": "password",
     "identity.password_invalid": "password",
     "orders.quantity_refused": "quantity",
 }

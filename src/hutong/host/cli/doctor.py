@@ -18,6 +18,7 @@ from hutong.host.settings import Settings
 from hutong.host.storages import open_storage
 from hutong.host.wiring import Host
 from hutong.kernel.db.opening import database_url
+from hutong.kernel.mail import MailUnavailable
 from hutong.kernel.observability import logs
 from hutong.kernel.store.embedded import find_binary
 from hutong.kit.clock import SystemClock
@@ -42,6 +43,7 @@ def doctor(
         "schema": lambda: _schema(settings),
         "store": lambda: _store(settings),
         "storage": lambda: _storage(settings),
+        "mail": lambda: _mail(settings),
     }
     failed = 0
     for name, check in checks.items():
@@ -108,6 +110,24 @@ def _store(settings: Settings) -> str:
         if settings.store_url:
             raise
         return f"starts with hutong up ({type(error).__name__} now)"
+
+
+def _mail(settings: Settings) -> str:
+    async def ping() -> None:
+        host = Host(settings)
+        try:
+            await host.kernel.mail.ping()
+        finally:
+            await host.kernel.store.close()
+            await host.kernel.db.close()
+
+    try:
+        asyncio.run(ping())
+    except MailUnavailable as error:
+        if not settings.smtp.sandboxed:
+            raise
+        return f"the mail sandbox starts with hutong up ({type(error).__name__} now)"
+    return "the mail sandbox answers" if settings.smtp.sandboxed else f"{settings.smtp.host} answers"
 
 
 def _storage(settings: Settings) -> str:

@@ -8,8 +8,9 @@ import typer
 from rich.console import Console
 
 from hutong import __version__
-from hutong.host.cli import doctor, operate, run
+from hutong.host.cli import doctor, operate, orders, people, run
 from hutong.host.cli.demo import demo
+from hutong.host.cli.schema import schema
 from hutong.kernel.settings import SettingsRefused
 from hutong.kit.errors import HutongError
 
@@ -52,11 +53,13 @@ for _command, _name in (
     (doctor.doctor, "doctor"),
 ):
     _add(_command, _name)
+app.add_typer(schema, name="schema")
 app.add_typer(operate.ledger, name="ledger")
 app.add_typer(operate.credits_group, name="credits")
-app.add_typer(operate.users, name="users")
+app.add_typer(people.users, name="users")
 app.add_typer(operate.jobs, name="jobs")
 app.add_typer(operate.keys, name="keys")
+app.add_typer(orders.orders, name="orders")
 
 
 def main() -> None:

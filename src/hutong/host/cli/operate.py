@@ -1,9 +1,8 @@
-"""Looking after data: ledger, credits, users, jobs, keys."""
+"""Looking after data: ledger, credits, jobs, keys."""
 
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -15,9 +14,6 @@ from hutong.host.cli.run import settings_for
 from hutong.host.wiring import Host
 from hutong.kernel.credits import EntryKind, balance_of, grant
 from hutong.kernel.credits.ledger import Move
-from hutong.kernel.identity import users as user_rows
-from hutong.kernel.identity.sessions import Endings
-from hutong.kernel.identity.tables import UserStatus
 from hutong.kernel.observability import logs
 from hutong.kit.clock import iso_z
 from hutong.kit.ids import parse_id
@@ -27,11 +23,9 @@ T = TypeVar("T")
 console = Console()
 Data = Annotated[Path | None, typer.Option("--data", help="Data folder.", show_default="./data")]
 UserId = Annotated[str, typer.Argument(help="The user's id.")]
-RealmOption = Annotated[str, typer.Option("--realm", help="The user's realm.")]
 
 ledger = typer.Typer(help="The credits ledger.", no_args_is_help=True)
 credits_group = typer.Typer(help="Users' points.", no_args_is_help=True)
-users = typer.Typer(help="Users.", no_args_is_help=True)
 jobs = typer.Typer(help="Durable jobs.", no_args_is_help=True)
 keys = typer.Typer(help="Secrets.", no_args_is_help=True)
 
@@ -76,7 +70,7 @@ def grant_points(
     data: Data = None,
 ) -> None:
     """Give a user points, as an operator."""
-    user_id = _user(user)
+    user_id = user_id_of(user)
 
     async def run(host: Host) -> tuple[bool, int]:
         kernel = host.kernel
@@ -96,49 +90,6 @@ def grant_points(
     console.print(f"{'Granted' if granted else 'Nothing changed: this key was used'}; the balance is {balance}.")
 
 
-@users.command("show")
-def show_user(user: UserId, realm: RealmOption = "emoji", data: Data = None) -> None:
-    """Show a user and their balance."""
-    user_id = _user(user)
-
-    async def run(host: Host) -> None:
-        db = host.kernel.db
-        found = await db.read(user_rows.get_user, realm, user_id)
-        balance = await db.read(balance_of, user_id)
-        console.print(
-            f"{found.id}  {found.nickname}  {found.status.value}  {balance} points  since {iso_z(found.created_at)}"
-        )
-
-    with_host(data, run)
-
-
-@users.command("block")
-def block_user(user: UserId, realm: RealmOption = "emoji", data: Data = None) -> None:
-    """Keep a user out and end their tokens everywhere."""
-    _set_status(_user(user), realm, UserStatus.BLOCKED, data)
-
-
-@users.command("unblock")
-def unblock_user(user: UserId, realm: RealmOption = "emoji", data: Data = None) -> None:
-    """Let a blocked user in again."""
-    _set_status(_user(user), realm, UserStatus.ACTIVE, data)
-
-
-def _set_status(user_id: int, realm: str, status: UserStatus, data: Path | None) -> None:
-    async def run(host: Host) -> None:
-        kernel = host.kernel
-        await kernel.db.write(user_rows.set_status, realm, user_id, status, kernel.clock.now())
-        if status is UserStatus.BLOCKED:
-            moment = kernel.clock.now().replace(microsecond=0) + timedelta(seconds=1)
-            await kernel.db.write(user_rows.revoke_tokens, realm, user_id, moment)
-        await kernel.epochs.refresh(realm, user_id)
-        if status is UserStatus.BLOCKED:
-            await Endings(realm, kernel.db, kernel.store, kernel.clock).end_all(user_id)
-
-    with_host(data, run)
-    console.print(f"User {user_id} is {status.value}.")
-
-
 @jobs.command("dead")
 def list_dead(page: Annotated[int, typer.Option(min=1, help="Page, from 1.")] = 1, data: Data = None) -> None:
     """List the jobs that were given up, newest first."""
@@ -156,7 +107,7 @@ def list_dead(page: Annotated[int, typer.Option(min=1, help="Page, from 1.")] = 
 @jobs.command("revive")
 def revive(job: Annotated[str, typer.Argument(help="Id of the dead letter.")], data: Data = None) -> None:
     """Queue a given-up job again."""
-    job_id = _user(job)
+    job_id = user_id_of(job)
 
     async def run(host: Host) -> bool:
         return await host.kernel.db.write(host.kernel.jobs.revive, job_id)
@@ -173,7 +124,7 @@ def new_key() -> None:
     typer.echo(secrets.token_urlsafe(48))
 
 
-def _user(text: str) -> int:
+def user_id_of(text: str) -> int:
     found = parse_id(text)
     if found is None:
         raise typer.BadParameter(f"{text!r} is no id")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from importlib import import_module
+from types import ModuleType
 from typing import TypeVar, cast
 
 from sqlalchemy import Connection
@@ -65,6 +66,22 @@ def run_alone(settings: KernelSettings, unit: Callable[[Connection], T], *, chan
     Raises:
         SchemaHalfChanged: such a database stopped half-way.
     """
-    url = database_url(settings.resolved_database_url)
-    dialect = import_module(f"hutong.kernel.db.dialects.{url.drivername}")
+    url, dialect = _dialect(settings)
     return cast(T, (dialect.migrate if changing else dialect.run_alone)(url, unit))
+
+
+def extend_alone(settings: KernelSettings, unit: Callable[[Connection], T]) -> T:
+    """Run `unit`, which adds to the schema, as `run_alone` does.
+
+    If it fails, it leaves nothing, or, where the database commits every CREATE and ALTER at once, what was done before.
+
+    Raises:
+        SchemaHalfChanged: a migration waits to be finished first.
+    """
+    url, dialect = _dialect(settings)
+    return cast(T, dialect.extend(url, unit))
+
+
+def _dialect(settings: KernelSettings) -> tuple[URL, ModuleType]:
+    url = database_url(settings.resolved_database_url)
+    return url, import_module(f"hutong.kernel.db.dialects.{url.drivername}")

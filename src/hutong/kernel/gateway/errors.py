@@ -55,3 +55,22 @@ class ProviderBlocked(ProviderFailed):
     """The image service refuses this account."""
 
     code = "gateway.blocked"
+
+
+class ChatInterrupted(ProviderFailed):
+    """The model's answer broke off; what came until then is kept."""
+
+    code = "gateway.interrupted"
+
+
+class ContextTooLong(ProviderRejected):
+    """The conversation is longer than this model can read."""
+
+    code = "gateway.context_too_long"
+
+
+class ModelUnknown(ProviderFailed):
+    """There is no model of this name."""
+
+    code = "gateway.model_unknown"
+    status = 404

@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select, update
+from sqlalchemy import Connection, Select, select, update
 
 from hutong.kernel.http.languages import Language
 from hutong.kernel.identity.errors import UserUnknown
 from hutong.kernel.identity.tables import CredentialKind, UserRole, UserStatus, credentials, users
-from hutong.kit.paging import Page, PageRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +46,11 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """What a password is compared with, and since when it is the password."""
+    """What a password is compared with, and which of the user's passwords it is."""
 
     user_id: int
     password_hash: str | None
-    changed_at: datetime | None
+    version: int
 
 
 _columns = [credentials.c.identifier if name == "email" else users.c[name] for name in Account.__dataclass_fields__]
@@ -80,13 +79,6 @@ def find_account(conn: Connection, realm: str, email: str) -> Account | None:
     return Account(*row) if row else None
 
 
-def list_accounts(conn: Connection, realm: str, request: PageRequest) -> Page[Account]:
-    """Accounts, the newest first."""
-    total = conn.execute(select(func.count()).select_from(_accounts(realm).subquery())).scalar_one()
-    newest = _accounts(realm).order_by(users.c.id.desc()).limit(request.page_size).offset(request.offset)
-    return Page([Account(*row) for row in conn.execute(newest)], total, request.page, request.page_size)
-
-
 def find_secret(conn: Connection, realm: str, email: str) -> Secret | None:
     """What a password for this (normalised) address is compared with."""
     row = conn.execute(_secrets(realm).where(credentials.c.identifier == email)).first()
@@ -106,7 +98,7 @@ def get_secret(conn: Connection, realm: str, user_id: int) -> Secret:
 
 
 def _secrets(realm: str) -> Select[Any]:
-    columns = (users.c.id, users.c.password_hash, users.c.password_changed_at)
+    columns = (users.c.id, users.c.password_hash, users.c.password_version)
     return select(*columns).where(*_by_email, users.c.realm == realm, credentials.c.realm == realm)
 
 
@@ -124,7 +116,7 @@ def count_sign_in(conn: Connection, realm: str, user_id: int, now: datetime, *, 
     """
     mine = [users.c.id == user_id, users.c.realm == realm, users.c.status == UserStatus.ACTIVE]
     if verified is not None:
-        mine.append(users.c.password_changed_at == verified.changed_at)
+        mine.append(users.c.password_version == verified.version)
     values = {"login_count": users.c.login_count + 1, "last_login_at": now, "updated_at": now}
     return conn.execute(update(users).where(*mine).values(**values)).rowcount == 1
 
@@ -147,8 +139,8 @@ def set_password(
     """Give a user another password. Returns False, nothing written, if `instead_of` is not their password any more."""
     mine = [users.c.id == user_id, users.c.realm == realm]
     if instead_of is not None:
-        mine.append(users.c.password_changed_at == instead_of.changed_at)
-    changed = {"password_hash": hashed, "password_changed_at": now, "updated_at": now}
+        mine.append(users.c.password_version == instead_of.version)
+    changed = {"password_hash": hashed, "password_version": users.c.password_version + 1, "updated_at": now}
     return conn.execute(update(users).where(*mine).values(**changed)).rowcount == 1
 
 

@@ -302,7 +302,7 @@ class Accounts:
         tokens = await self._sessions.open(account.id, client)
         if verified is not None:
             current = await self._db.read(account_rows.get_secret, self._realm, account.id)
-            if current.changed_at != verified.changed_at:
+            if current.version != verified.version:
                 await self._sessions.end(account.id, tokens.session_id)
                 raise CredentialsWrong
         return SignedIn(account, tokens)

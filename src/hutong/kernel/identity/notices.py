@@ -44,7 +44,7 @@ class LockNotices:
         return (Task(TELL, self._tell, Retry(attempts=3)),)
 
     async def _tell(self, job: Job) -> None:
-        """Mail the owner of an address that it is locked, three times a day at most."""
+        """Mail the owner of an address that it is locked, three times a day at most. Run twice, it may mail twice."""
         await self._db.write(self._write, str(job.args["realm"]), int(job.args["user_id"]))
 
     def _write(self, conn: Connection, realm: str, user_id: int) -> None:

@@ -1,6 +1,6 @@
 """Hashing passwords, in threads of its own: the event loop never waits for a hash, and neither does a file or a name look-up.
 
-argon2id with 19 MiB, 2 passes, 1 lane (OWASP's minimum): 25 ms of CPU here, so one core makes 40 a second. What waits is
+argon2id with 19 MiB, 2 passes, 1 lane (OWASP's minimum): 19 ms of CPU here, so one core makes 50 a second. What waits is
 bounded; beyond that callers are told to come back. Memory is threads × 19 MiB, however many ask.
 Source: OWASP Password Storage Cheat Sheet; reference measurements in docs/kernel/identity.md.
 """

@@ -49,7 +49,7 @@ users = Table(
     Column("role", Enumerated(UserRole, 16), nullable=False, server_default=text("'user'"), default=UserRole.USER),
     Column("language", String(16)),
     Column("password_hash", String(255)),
-    Column("password_changed_at", UtcTime),
+    Column("password_version", Integer, nullable=False, server_default=text("0"), default=0),
     Column("email_confirmed_at", UtcTime),
     Column("login_count", Integer, nullable=False, server_default=text("0"), default=0),
     Column("last_login_at", UtcTime),

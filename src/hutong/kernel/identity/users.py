@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Select, and_, func, select, update
 
 from hutong.kernel.db import insert_if_absent
 from hutong.kernel.identity.errors import UserUnknown
-from hutong.kernel.identity.tables import CredentialKind, UserStatus, credentials, users
+from hutong.kernel.identity.tables import CredentialKind, UserRole, UserStatus, credentials, users
+from hutong.kit.paging import Page, PageRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,21 @@ class User:
     nickname: str
     status: UserStatus
     tokens_valid_from: datetime
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A user in an operator's list; without an e-mail address if they sign in by device."""
+
+    id: int
+    email: str | None
+    nickname: str
+    status: UserStatus
+    role: UserRole
+    login_count: int
+    last_login_at: datetime | None
+    locked_until: datetime | None
     created_at: datetime
 
 
@@ -93,3 +110,28 @@ def set_status(conn: Connection, realm: str, user_id: int, status: UserStatus, n
     changed = {"status": status, "updated_at": now}
     if conn.execute(update(users).where(*mine).values(**changed)).rowcount != 1:
         raise UserUnknown
+
+
+def list_users(conn: Connection, realm: str, request: PageRequest) -> Page[Listed]:
+    """Users of a realm, the newest first."""
+    total = conn.execute(select(func.count()).select_from(users).where(users.c.realm == realm)).scalar_one()
+    newest = _listed(realm).order_by(users.c.id.desc()).limit(request.page_size).offset(request.offset)
+    return Page([Listed(*row) for row in conn.execute(newest)], total, request.page, request.page_size)
+
+
+def get_listed(conn: Connection, realm: str, user_id: int) -> Listed:
+    """One user as in the list.
+
+    Raises:
+        UserUnknown: not in this realm.
+    """
+    row = conn.execute(_listed(realm).where(users.c.id == user_id)).first()
+    if row is None:
+        raise UserUnknown
+    return Listed(*row)
+
+
+def _listed(realm: str) -> Select[Any]:
+    columns = [credentials.c.identifier if name == "email" else users.c[name] for name in Listed.__dataclass_fields__]
+    by_email = and_(credentials.c.user_id == users.c.id, credentials.c.kind == CredentialKind.EMAIL)
+    return select(*columns).select_from(users.outerjoin(credentials, by_email)).where(users.c.realm == realm)

@@ -97,7 +97,7 @@ def list_own(
     conn: Connection, realm: str, user_id: int, page: PageRequest, status: OrderStatus | None, now: datetime
 ) -> Page[OrderRow]:
     """The user's orders, newest first."""
-    wanted = _own(realm, user_id) if status is None else and_(_own(realm, user_id), _shown_as(status, now))
+    wanted = _own(realm, user_id) if status is None else and_(_own(realm, user_id), shown_as(status, now))
     return _page(conn, wanted, page)
 
 
@@ -226,7 +226,7 @@ def _own(realm: str, user_id: int) -> ColumnElement[bool]:
     return and_(orders.c.realm == realm, orders.c.user_id == user_id)
 
 
-def _shown_as(status: OrderStatus, now: datetime) -> ColumnElement[bool]:
+def shown_as(status: OrderStatus, now: datetime) -> ColumnElement[bool]:
     """`rules.shown` as SQL."""
     same = orders.c.status == status
     pending = orders.c.status == OrderStatus.PENDING

@@ -27,9 +27,9 @@ def compose(message: Message, sender: Address, now: datetime) -> EmailMessage:
     made["Date"] = format_datetime(now)
     made["Message-ID"] = f"<{message.message_id}>"
     made["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday notices, please
-    made["Content-Language"] = message.language
     made.set_content(message.text)
     made.add_alternative(message.html, subtype="html")
+    made["Content-Language"] = message.language  # set earlier, it would have gone into the first form
     return made
 
 
@@ -40,4 +40,6 @@ def recipient(text: str) -> Address:
         ValueError: it is none.
     """
     user, _, domain = text.rpartition("@")
+    if not user or not domain:
+        raise ValueError("an address has a name and a domain")
     return Address(username=user, domain=domain.encode("idna").decode())

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 
 from hutong.kernel.settings import Section
+from hutong.kit.text import is_printable
 
 Security = Literal["starttls", "tls", "plain"]
 SANDBOX_SENDER = "Hutong <no-reply@hutong.invalid>"
@@ -58,8 +59,8 @@ def address_of(text: str) -> Address:
     name, spec = parseaddr(text)
     try:
         address = Address(display_name=name, addr_spec=spec)
-    except (MessageError, IndexError) as error:
-        raise ValueError(f"{text!r} is no address; write it as in: Hutong <no-reply@example.com>") from error
-    if not address.username or not address.domain:
-        raise ValueError(f"{text!r} is no address; write it as in: Hutong <no-reply@example.com>")
+    except (MessageError, ValueError, IndexError):
+        address = Address()
+    if not address.username or not address.domain or not is_printable(text):
+        raise ValueError("that is no address; write it as in: Hutong <no-reply@example.com>")
     return address

@@ -32,6 +32,7 @@ TEMPLATES = ("mengwa_kaixin", "dagong_kaixin")
 REFUSED = {NO_FACE: 422001, TWO_FACES: 422002, VIOLATION: 422003}
 QUICK = {"poll_seconds": 0.05, "create_per_minute": 100_000, "upload_per_minute": 100_000, "detect_per_minute": 100_000}
 HARMLESS = ("lose-query", "throttle", "hang")
+HARMFUL = ("fail InternalError.Algo", "fail DataInspectionFailed", "lose-answer")
 WHICH = st.integers(0, 50)
 
 
@@ -126,29 +127,36 @@ class PipelineMachine(RuleBasedStateMachine):
     def first_picture(self, width: int) -> None:
         self.upload(width)
 
-    @rule(width=st.sampled_from([500, 501, 502, *REFUSED]))
+    @rule(width=st.sampled_from([500, 501, 502, 503, *REFUSED]))
     def upload(self, width: int) -> None:
         image_url = self.world.run(self.phone.uploaded(photo(width)))
         self.model.pictures.append(Picture(image_url, width))
 
-    @rule(
-        which=WHICH, template=st.sampled_from(TEMPLATES), key=st.one_of(st.none(), st.sampled_from(["k1", "k2", "k3"]))
-    )
-    def create(self, which: int, template: str, key: str | None) -> None:
-        picture = self.model.pictures[which % len(self.model.pictures)]
-        reply = self.world.run(self.phone.create(picture.image_url, template, key))
-        known = self.model.keys.get(key) if key else None
-        if known is None:
-            self._created(reply, picture, template, key)
-        elif known[:2] == (picture, template):
-            assert reply.data["task_id"] == known[2].id
-        else:
-            assert reply.code == 422009
+    @rule(which=WHICH, template=st.sampled_from(TEMPLATES), times=st.integers(1, 3))
+    def create(self, which: int, template: str, times: int) -> None:
+        """Without a key each request is one of its own."""
+        picture = self._picture(which)
+        for _ in range(times):
+            self._created(self.world.run(self.phone.create(picture.image_url, template)), picture, template, None)
 
-    @rule(which=WHICH, template=st.sampled_from(TEMPLATES), key=st.sampled_from(["k4", "k5"]))
+    @rule(which=WHICH, template=st.sampled_from(TEMPLATES), key=st.sampled_from(["k1", "k2"]))
+    def create_with_a_key(self, which: int, template: str, key: str) -> None:
+        """One after the other: the same request is the same task, also when that is gone; another one is refused."""
+        picture = self._picture(which)
+        for other in (template, template, "dagong_wunai"):
+            reply = self.world.run(self.phone.create(picture.image_url, other, key))
+            known = self.model.keys.get(key)
+            if known is None:
+                self._created(reply, picture, other, key)
+            elif known[:2] == (picture, other):
+                assert reply.data["task_id"] == known[2].id
+            else:
+                assert reply.code == 422009
+
+    @rule(which=WHICH, template=st.sampled_from(TEMPLATES), key=st.sampled_from(["k3", "k4"]))
     def create_twice_at_once(self, which: int, template: str, key: str) -> None:
         """With one key: one task, whatever the other caller is told."""
-        picture = self.model.pictures[which % len(self.model.pictures)]
+        picture = self._picture(which)
         replies = self.world.run(self._pair(picture, template, key))
         known = self.model.keys.get(key)
         good = [reply for reply in replies if reply.code == 0]
@@ -166,6 +174,7 @@ class PipelineMachine(RuleBasedStateMachine):
 
     @rule(which=WHICH)
     def remove(self, which: int) -> None:
+        """Calls off what nobody has begun, removes what has ended, and is told so otherwise."""
         if not self.model.tasks:
             assert self.world.run(self.phone.call("DELETE", "/emoji/task/1")).code == 404001
             return
@@ -180,37 +189,26 @@ class PipelineMachine(RuleBasedStateMachine):
             task.called_off = reply.data["refunded"] == PRICE
             assert reply.data["refunded"] in ({PRICE} if task.untouched else {0, PRICE})
 
-    @rule(code=st.sampled_from(["InternalError.Algo", "DataInspectionFailed"]))
-    def the_provider_will_fail_or_refuse(self, code: str) -> None:
-        self.model.harm += 1
-        self.world.run(self.stand.press("fail", code=code, times="1"))
+    @rule(mishap=st.sampled_from([*HARMLESS, *HARMFUL]))
+    def the_provider_will_have_a_mishap(self, mishap: str) -> None:
+        """One that a task may fail of, or one (throttling, silence, a hang until it is let go) that only delays."""
+        button, _, code = mishap.partition(" ")
+        self.model.harm += mishap in HARMFUL
+        self.world.run(self.stand.press(button, times="1", **({"code": code} if code else {})))
 
     @rule()
-    def the_provider_will_lose_an_answer(self) -> None:
-        self.model.harm += 1
-        self.world.run(self.stand.press("lose-answer", times="1"))
-
-    @rule(mishap=st.sampled_from(HARMLESS))
-    def the_provider_will_be_slow(self, mishap: str) -> None:
-        """Hang until it is let go, throttle, or lose the answer to a question: no task fails of that."""
-        self.world.run(self.stand.press(mishap, times="1"))
-
-    @precondition(lambda self: self.world.worker is None)
-    @rule()
-    def the_worker_starts(self) -> None:
+    def the_worker_comes_or_goes(self) -> None:
+        if self.world.worker is not None:
+            self.world.run(self.world.stop_worker())
+            return
         for task in self.model.tasks:
             task.untouched = False
         self.world.run(self.world.start_worker())
 
     @precondition(lambda self: self.world.worker is not None)
     @rule()
-    def the_worker_stops(self) -> None:
-        self.world.run(self.world.stop_worker())
-
-    @precondition(lambda self: self.world.worker is not None)
-    @rule()
     def time_passes(self) -> None:
-        """Until some job has run, or none is there."""
+        """So that jobs run between two calls."""
         self.world.run(asyncio.sleep(0.05))
 
     @invariant()
@@ -229,6 +227,9 @@ class PipelineMachine(RuleBasedStateMachine):
             self.world.run(self.world.stop_worker())
 
     # -- what the rules ask -----------------------------------------------------------------------------------------------
+
+    def _picture(self, which: int) -> Picture:
+        return self.model.pictures[which % len(self.model.pictures)]
 
     def _created(self, reply: Reply, picture: Picture, template: str, key: str | None) -> None:
         """Check the answer to a request that is no replay, and remember a task that was made."""

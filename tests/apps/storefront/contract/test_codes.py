@@ -19,7 +19,6 @@ SEED = {"VALIDATION_ERROR": 10001, "AUTH_INVALID_CREDENTIALS": 10006, "USER_NOT_
 OTHER_STATUS = {
     "VALIDATION_ERROR": "422 for a field, whatever the kernel thinks of it as",
     "INVALID_REQUEST": "a Range is for files, and these are not served here",
-    "TOO_LARGE": "a password beyond its largest size is told so",
 }
 """Codes whose HTTP status is not that of every error behind them."""
 

@@ -189,8 +189,9 @@ class Pipeline:
         if rules.is_late(task.started_at, now, self._settings.generation_seconds):
             await self._fail(task, "timeout", error.vendor_code or "provider_down")
             return None
-        wait = error.retry_after or (5.0 if isinstance(error, ProviderDown | SourceUnreachable) else 2.0)
-        return Again(min(60.0, max(wait, 1 / self._lane.per_second)))
+        settings, down = self._settings, isinstance(error, ProviderDown | SourceUnreachable)
+        pause = error.retry_after or (settings.down_pause_seconds if down else settings.throttled_pause_seconds)
+        return Again(min(60.0, max(pause, 1 / self._lane.per_second)))
 
     def _unmark_submission(self, conn: Connection, task_id: int) -> None:
         task = repository.find(conn, task_id)

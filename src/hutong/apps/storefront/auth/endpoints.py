@@ -3,7 +3,8 @@
 Answers with tokens are for nobody's cache: the edge sends `Cache-Control: no-store` with every answer that says nothing else.
 """
 
-from datetime import datetime
+import math
+from datetime import datetime, timedelta
 
 from fastapi import APIRouter, Request, Response
 
@@ -141,6 +142,11 @@ def _tokens(pair: TokenPair, now: datetime) -> Tokens:
     return Tokens(
         access_token=pair.access_token,
         refresh_token=pair.refresh_token,
-        expires_in=max(0, round((pair.access_expires_at - now).total_seconds())),
-        refresh_expires_in=max(0, round((pair.refresh_expires_at - now).total_seconds())),
+        expires_in=_seconds(pair.access_expires_at - now),
+        refresh_expires_in=_seconds(pair.refresh_expires_at - now),
     )
+
+
+def _seconds(left: timedelta) -> int:
+    """Whole seconds, as the tokens themselves have them: a moment that has begun counts."""
+    return max(0, math.ceil(left.total_seconds()))

@@ -7,11 +7,17 @@ from pydantic import BaseModel, Field
 from hutong.apps.storefront.account.schemas import Nickname, UserView
 from hutong.kernel.http.strict import StrictModel
 
-Email = Annotated[str, Field(min_length=3, max_length=320, examples=["lin@example.com"])]
-Password = Annotated[
+Email = Annotated[
+    str, Field(min_length=3, max_length=320, examples=["lin@example.com"], json_schema_extra={"format": "email"})
+]
+Password = Annotated[str, Field(min_length=1, max_length=256, description="As typed.", examples=["a long sentence"])]
+NewPassword = Annotated[
     str,
     Field(
-        min_length=1, max_length=4_096, description="As typed; 8 characters to 256 bytes.", examples=["a long sentence"]
+        min_length=8,
+        max_length=256,
+        description="8 characters to 256 bytes, as typed; none that many people use.",
+        examples=["a long sentence"],
     ),
 ]
 MailCode = Annotated[str, Field(pattern="^[0-9]{6}$", description="The 6 digits of a mail.", examples=["123456"])]
@@ -22,7 +28,7 @@ class Register(StrictModel):
     """A new account."""
 
     email: Email
-    password: Password
+    password: NewPassword
     nickname: Nickname | None = Field(None, description="One is made up when left out.")
     code: MailCode | None = Field(
         None, description="A code of purpose `register`, where this installation asks for it."
@@ -67,14 +73,14 @@ class PasswordReset(StrictModel):
 
     email: Email
     code: MailCode
-    new_password: Password
+    new_password: NewPassword
 
 
 class PasswordChange(StrictModel):
     """A new password, with the old one."""
 
     old_password: Password
-    new_password: Password
+    new_password: NewPassword
 
 
 class Tokens(BaseModel):

@@ -5,7 +5,6 @@ The answer is in the vendor's form, not in ours. Source: contracts/storefront.md
 
 from fastapi import APIRouter, Request, Response
 
-from hutong.apps.storefront.contract.responses import failures
 from hutong.apps.storefront.deps import App
 from hutong.kernel.http.answers import PathUnknown
 from hutong.kernel.http.strict import StrictRoute
@@ -19,7 +18,10 @@ router = APIRouter(prefix="/api/payment", tags=["payment"], route_class=StrictRo
     responses={
         200: {"description": "In the vendor's own form: whether the report was taken.", "content": {"*/*": {}}},
         204: {"description": "The report was taken, where the vendor wants no body."},
-        **failures("NOT_FOUND", "TOO_LARGE"),
+        "default": {
+            "description": "The report was not taken: in the vendor's own form, or in ours if nobody looked at it.",
+            "content": {"*/*": {}},
+        },
     },
     summary="A payment vendor's report",
 )

@@ -28,7 +28,7 @@ class Progress:
 
     def __init__(self, conn: Connection) -> None:
         self._conn = conn
-        self._done, self._digest = self._earlier()
+        self._done, self._digest = _earlier(conn)
         self._kept = self._done > 0
         self._at, self._now = 0, ""
         self._busy = False
@@ -50,13 +50,6 @@ class Progress:
             raise SchemaHalfChanged(unfinished(self.under_way))
         if self._kept:
             self._own(f"DROP TABLE {TABLE}")
-
-    def _earlier(self) -> tuple[int, str]:
-        known = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = :name"
-        if not self._conn.execute(text(known), {"name": TABLE}).scalar_one():
-            return 0, ""
-        row = self._conn.execute(text(f"SELECT done, digest FROM {TABLE}")).first()  # noqa: S608 - a constant
-        return (int(row.done), str(row.digest)) if row else (0, "")
 
     def _before(
         self, _conn: Connection, _cursor: object, statement: str, params: Any, _context: object, _many: bool
@@ -107,6 +100,19 @@ class Progress:
             self._conn.exec_driver_sql(statement)
         finally:
             self._busy = False
+
+
+def half_done(conn: Connection) -> int:
+    """How many statements are done of a change that waits to be finished; 0 when none does."""
+    return _earlier(conn)[0]
+
+
+def _earlier(conn: Connection) -> tuple[int, str]:
+    known = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = :name"
+    if not conn.execute(text(known), {"name": TABLE}).scalar_one():
+        return 0, ""
+    row = conn.execute(text(f"SELECT done, digest FROM {TABLE}")).first()  # noqa: S608 - a constant
+    return (int(row.done), str(row.digest)) if row else (0, "")
 
 
 def unfinished(done: int) -> str:

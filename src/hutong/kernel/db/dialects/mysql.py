@@ -9,7 +9,6 @@ from typing import Any, TypeVar, cast
 
 from asyncmy.connection import Connection as Raw
 from asyncmy.errors import Error as DriverError
-from asyncmy.errors import InterfaceError as DriverInterfaceError
 from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, Table, event, func, text
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.mysql import DATETIME, insert
@@ -19,15 +18,15 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.util import greenlet_spawn
 
 from hutong.kernel.db.database import Capabilities, DatabaseUnavailable
-from hutong.kernel.db.dialects.half_done import Progress, SchemaHalfChanged, unfinished
+from hutong.kernel.db.dialects.half_done import Progress, SchemaHalfChanged, half_done, unfinished
 from hutong.kernel.db.dialects.mysql_driver import (
     BASICS,
     GRACE_SECONDS,
     RETRIABLE,
-    UNREACHABLE,
     AsyncmyDriver,
     code_of,
     fetch,
+    has_gone,
     mysql_engine,
     plain,
     session_words,
@@ -162,11 +161,7 @@ class MysqlDatabase(PooledDatabase[Raw]):
         return code_of(error.orig) in RETRIABLE
 
     def _unreachable(self, error: DBAPIError) -> bool:
-        return (
-            error.connection_invalidated
-            or code_of(error.orig) in UNREACHABLE
-            or isinstance(error.orig, DriverInterfaceError)
-        )
+        return error.connection_invalidated or has_gone(error.orig)
 
 
 def _allow_more_time(conn: Connection, *_: object) -> None:
@@ -215,6 +210,22 @@ def migrate(url: URL, unit: Callable[[Connection], T]) -> T:
     return run_alone(url, change)
 
 
+def extend(url: URL, unit: Callable[[Connection], T]) -> T:
+    """As `run_alone`, for additions to the schema that whoever runs them again finds done: nothing is counted.
+
+    Raises:
+        SchemaHalfChanged: a migration waits to be finished first.
+    """
+
+    def add(conn: Connection) -> T:
+        if done := half_done(conn):
+            raise SchemaHalfChanged(unfinished(done))
+        _choose_collation(conn)
+        return unit(conn)
+
+    return run_alone(url, add)
+
+
 def _choose_collation(conn: Connection) -> None:
     """Text compares byte by byte, trailing blanks too, as on the other databases; new tables take it from here."""
     wanted = conn.execute(
@@ -229,7 +240,7 @@ def _outside(engine: Engine, work: Callable[[], T]) -> T:
         try:
             return await greenlet_spawn(work)
         except DBAPIError as error:
-            if code_of(error.orig) in UNREACHABLE:
+            if has_gone(error.orig):
                 raise ConnectionError(str(error.orig)) from error
             raise
         finally:

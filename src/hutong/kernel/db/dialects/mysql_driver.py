@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import struct
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -10,6 +11,8 @@ import asyncmy
 from asyncmy.connection import Connection as Raw
 from asyncmy.errors import Error as DriverError
 from asyncmy.errors import InterfaceError as DriverInterfaceError
+from asyncmy.errors import InternalError as DriverInternalError
+from asyncmy.errors import OperationalError as DriverOperationalError
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -25,6 +28,11 @@ UNREACHABLE = frozenset(
     | {1969, 3024}  # a statement took too long: MariaDB, MySQL
     | {2002, 2003, 2005, 2006, 2013, 2055}  # the client's own words for a server that is not there or went away
 )
+LOST = 2013
+OUT_OF_STEP = 2014
+"""What arrives is no answer to what was asked; the driver says this with a number or, as an internal error, without."""
+STUMBLES = (RuntimeError, AttributeError, IndexError, struct.error)
+"""What the driver lets through when a server hangs up while it greets: a socket that is gone, half a packet."""
 VIOLATED_CHECK = frozenset({3819, 4025})
 """A CHECK constraint: MySQL, MariaDB. The driver takes them for operational errors."""
 GRACE_SECONDS = 1.0
@@ -46,7 +54,7 @@ class AsyncmyDriver(Driver[Raw]):
     async def connect(self) -> Raw:
         try:
             async with asyncio.timeout(self._patience):
-                return await asyncmy.connect(**self._words)
+                return await greeted(**self._words)
         except DriverError as error:
             raise wrapped("CONNECT", error) from error
 
@@ -60,15 +68,26 @@ class AsyncmyDriver(Driver[Raw]):
         await conn.ensure_closed()
 
     def is_broken(self, error: Exception) -> bool:
-        if isinstance(error, DriverError):
-            return code_of(error) in UNREACHABLE or isinstance(error, DriverInterfaceError)
-        return isinstance(error, OSError)
+        return has_gone(error) or isinstance(error, OSError)
+
+
+async def greeted(**words: Any) -> Raw:
+    """A new connection, as `asyncmy.connect` makes it.
+
+    Raises:
+        asyncmy.errors.Error: the server cannot be reached, hung up, or refuses us.
+    """
+    try:
+        return await asyncmy.connect(**words)
+    except STUMBLES as error:
+        raise DriverOperationalError(LOST, f"the server hung up while it greeted ({error})") from error
 
 
 def mysql_engine(url: URL, words: Mapping[str, Any], **options: Any) -> Engine:
     """An engine whose errors have the classes that they have on other databases."""
     options = {"max_overflow": 0, "pool_use_lifo": True, **options} if "poolclass" not in options else options
-    engine = create_async_engine(url.set(drivername="mysql+asyncmy"), connect_args=dict(words), **options).sync_engine
+    words = {**words, "async_creator_fn": greeted}
+    engine = create_async_engine(url.set(drivername="mysql+asyncmy"), connect_args=words, **options).sync_engine
     event.listen(engine, "handle_error", _classify)
     return engine
 
@@ -106,6 +125,8 @@ def _moment(value: Any) -> Any:
 
 def _classify(context: ExceptionContext) -> Exception | None:
     error = context.original_exception
+    if isinstance(error, DriverInternalError) and has_gone(error):  # the others SQLAlchemy knows
+        context.is_disconnect, context.invalidate_pool_on_disconnect = True, False
     if code_of(error) in VIOLATED_CHECK:
         return IntegrityError(context.statement, context.parameters, error)
     return None
@@ -116,6 +137,16 @@ def wrapped(sql: str, error: DriverError) -> DBAPIError:
     if code_of(error) in VIOLATED_CHECK:
         return IntegrityError(sql, None, error)
     return cast(DBAPIError, DBAPIError.instance(sql, None, error, DriverError))
+
+
+def has_gone(error: BaseException | None) -> bool:
+    """Whether a driver's error says that there is no server, or that nothing can be said on this connection any more."""
+    code = code_of(error)
+    if isinstance(error, DriverInternalError):
+        return code in {0, OUT_OF_STEP}
+    return isinstance(error, DriverInterfaceError) or (
+        isinstance(error, DriverError) and code in UNREACHABLE | {OUT_OF_STEP}
+    )
 
 
 def code_of(error: BaseException | None) -> int:

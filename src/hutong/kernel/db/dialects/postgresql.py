@@ -142,3 +142,5 @@ def run_alone(url: URL, unit: Callable[[Connection], T]) -> T:
 
 migrate = run_alone
 """Changes of the schema are part of the transaction here: they happen as a whole or not at all."""
+extend = run_alone
+"""Additions to the schema, too."""

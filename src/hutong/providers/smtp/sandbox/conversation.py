@@ -19,7 +19,7 @@ IDLE_SECONDS = 60.0
 LONGEST_LINE = 12_288  # RFC 4954 §4: AUTH lines are the longest
 MOST_RECIPIENTS = 100
 MOST_ERRORS = 20
-_PATH = re.compile(r"<([^<>\s]*)>((?:\s+\S+)*)\s*", re.ASCII)
+_PATH = re.compile(r"<([^<>\s]*)>((?:\s+[A-Za-z0-9-]+(?:=[^\s<>]*)?)*)", re.ASCII)
 REPLIES = {
     ("rcpt", "550"): "550 5.1.1 <{0}>: no such mailbox here",
     ("rcpt", "451"): "451 4.7.1 <{0}>: too many mails, try again later",

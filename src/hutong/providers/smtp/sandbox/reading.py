@@ -44,6 +44,7 @@ def _form(mail: EmailMessage, kind: str) -> str:
     if part is None:
         return ""
     try:
-        return str(part.get_content())
-    except (LookupError, ValueError):  # an unknown charset or broken encoding
-        return part.as_string()
+        return str(part.get_content()).replace("\r\n", "\n")
+    except (LookupError, ValueError):  # an unknown charset or a broken encoding
+        body = part.get_payload(decode=True)
+        return body.decode("utf-8", "replace") if isinstance(body, bytes) else ""

@@ -1,7 +1,7 @@
 """The XML of the older API: one root, one level of elements, nothing else. Read strictly, before any signature is looked at.
 
-No DTD, so no entities (the XXE of July 2018 and its bombs); no element twice, no nesting, no attributes, so that no two
-parsers can read different sums. Source: reference/album.md §3.4.
+No DTD, so no entities (the XXE of July 2018 and its bombs); no element twice, no nesting, no attributes, no comments, so that
+no two parsers can read different sums. Source: reference/album.md §3.4.
 """
 
 import re
@@ -25,6 +25,10 @@ def parse(body: bytes, root: str = "xml") -> dict[str, str]:
     """
     if len(body) > LARGEST:
         raise Malformed("larger than 64 KB")
+    try:
+        body.decode()  # a byte-order mark would let expat read UTF-16, whatever it was told
+    except UnicodeDecodeError:
+        raise Malformed("another encoding") from None
     reader = _Reader(root)
     parser = expat.ParserCreate("UTF-8")
     parser.buffer_text = True
@@ -32,7 +36,7 @@ def parse(body: bytes, root: str = "xml") -> dict[str, str]:
     parser.EndElementHandler = reader.end
     parser.CharacterDataHandler = reader.characters
     parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = reader.refuse_dtd
-    parser.ProcessingInstructionHandler = reader.refuse_instruction
+    parser.ProcessingInstructionHandler = parser.CommentHandler = reader.refuse_aside
     try:
         parser.Parse(body, True)
     except expat.ExpatError as error:
@@ -76,8 +80,8 @@ class _Reader:
     def refuse_dtd(self, *_: object) -> NoReturn:
         raise Malformed("a document type")
 
-    def refuse_instruction(self, *_: object) -> NoReturn:
-        raise Malformed("a processing instruction")
+    def refuse_aside(self, *_: object) -> NoReturn:
+        raise Malformed("a comment or a processing instruction")
 
 
 def _printable(value: str) -> str:
