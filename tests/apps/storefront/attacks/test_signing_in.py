@@ -60,9 +60,9 @@ async def test_behind_a_proxy_each_caller_is_their_own(stand_up: Any) -> None:
     assert (locked.told, free.told) == (LOCKED, (401, 10006))
 
 
-@pytest.mark.parametrize("language", ["en", "zh-CN"])
-async def test_known_and_unknown_addresses_are_told_the_same(stand: Stand, language: str) -> None:
+async def test_known_and_unknown_addresses_are_told_the_same(stand: Stand) -> None:
     """Every byte of body and headers, on every path that takes an address, up to the lock and behind it (N01 to N03, N16)."""
+    language = "zh-HK"
     known = await stand.customer(**{"Accept-Language": language})
     by_code = stand.stranger(**{"Accept-Language": language})
     code = await by_code.mail_code("login")
