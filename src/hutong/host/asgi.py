@@ -21,7 +21,7 @@ from hutong.kernel.files import DiskStorage, files_app
 from hutong.kernel.http.answers import ErrorRenderer
 from hutong.kernel.http.cors import Cors
 from hutong.kernel.http.limits import Limit
-from hutong.kernel.http.middleware import Edge, secured
+from hutong.kernel.http.middleware import BodyPace, Edge, secured
 from hutong.kernel.observability import metrics
 from hutong.kit.errors import HutongError
 
@@ -41,6 +41,7 @@ class HostApp:
 
     def __init__(self, host: Host, sandboxes: Sandboxes | None = None) -> None:
         self._host = host
+        self.failure: Exception | None = None  # why it did not start, for whoever runs it: uvicorn keeps that to itself
         self._sandboxes = sandboxes or (Sandboxes(host.settings) if host.settings.any_sandbox else None)
         self._mounts = self._mount(host.specs)
         self._by_name = {spec.name: self._mounts[host.kernel.mounted_at[spec.name]] for spec in host.specs}
@@ -142,7 +143,7 @@ class HostApp:
             own_limits=own_limits,
             max_body=body,
             larger=larger,
-            body_pause=settings.http.body_pause_seconds,
+            body_pace=BodyPace(settings.http.body_pause_seconds, settings.http.body_bytes_per_second),
             cors=Cors(settings.http.cors_origins),
         )
 
@@ -153,8 +154,9 @@ class HostApp:
             if self._sandboxes is not None:
                 await self._sandboxes.start()
         except Exception as error:
+            self.failure = error
             await send({"type": "lifespan.startup.failed", "message": str(error)})
-            raise
+            return
         await send({"type": "lifespan.startup.complete"})
         await receive()
         if self._sandboxes is not None:

@@ -157,6 +157,21 @@ async def test_while_the_vendor_is_away_an_order_waits_and_its_key_finds_it_agai
 
 
 @ONE_DATABASE
+async def test_a_key_whose_request_failed_gives_its_order_to_no_other_request(counter: Counter) -> None:
+    """The order of the first is not what the second asks for (O04)."""
+    counter.vendor.away = {"open"}
+    with pytest.raises(ChannelUnavailable):
+        await counter.order(idempotency_key="k")
+    counter.vendor.away = set()
+    for other in ({"product_id": "member-month"}, {"quantity": 2}, {"payer": "somebody"}):
+        with pytest.raises(KeyReused):
+            await counter.order(idempotency_key="k", **other)
+
+    assert (await counter.order(idempotency_key="k")).money.amount == PRICE
+    assert await counter.number(ORDERS) == 1
+
+
+@ONE_DATABASE
 @pytest.mark.parametrize("lost", ["open", "answer:open"])
 async def test_an_order_that_nobody_opened_is_closed_at_the_vendor_and_given_up(counter: Counter, lost: str) -> None:
     """After that nobody can pay it, even where the vendor had heard of it; its key makes a new one."""

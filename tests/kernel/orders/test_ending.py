@@ -225,11 +225,50 @@ async def test_after_an_order_ended_the_vendor_is_asked_once_more(counter: Count
     await counter.orders.cancel(7, made.order_no)
     await counter.run("reconcile")
     counter.vendor.pay_anyway(made.order_no)
-    counter.clock.advance(600)
+    counter.clock.advance(2100)
     await counter.run("reconcile")
 
     assert await counter.moves(made) == ["pending", "cancelled", "paid"]
     assert await counter.run("reconcile") == 0
+
+
+@ONE_DATABASE
+async def test_the_last_look_comes_after_the_time_in_which_it_could_be_paid(counter: Counter) -> None:
+    """What was called off in its first minute may stay payable until its own end, where its vendor had nothing to close."""
+    made = await counter.order()
+    counter.clock.advance(60)
+    await counter.orders.cancel(7, made.order_no)
+    for _ in range(17):  # 29 minutes later: more than ten since it was called off, and a minute before its end
+        counter.clock.advance(100)
+        await counter.run("reconcile")
+    counter.vendor.put(made.order_no, "waiting")
+    counter.vendor.pay(made.order_no)
+    counter.clock.advance(400)
+    await counter.run("reconcile")
+
+    assert await counter.moves(made) == ["pending", "cancelled", "paid"]
+
+
+@ONE_DATABASE
+@pytest.mark.parametrize("trouble", ["paid meanwhile", "closes later"])
+async def test_the_last_look_believes_no_closing_that_was_none(counter: Counter, trouble: str) -> None:
+    """Between the last question and the closing somebody pays, or the vendor cannot close yet: it is asked once more."""
+    made = await counter.order()
+    await counter.orders.cancel(7, made.order_no)
+    counter.vendor.put(made.order_no, "waiting")
+
+    async def meanwhile(call: str) -> None:
+        if call == "close" and trouble == "paid meanwhile":
+            counter.vendor.pay_anyway(made.order_no)
+
+    counter.vendor.on_call, counter.vendor.closes_later = meanwhile, trouble == "closes later"
+    counter.clock.advance(2101)
+    await counter.run("reconcile")
+    if trouble == "closes later":
+        counter.vendor.pay_anyway(made.order_no)
+        await counter.run("reconcile")
+
+    assert await counter.moves(made) == ["pending", "cancelled", "paid"]
 
 
 @ONE_DATABASE

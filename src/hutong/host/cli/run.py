@@ -241,11 +241,9 @@ def require_current_schema(settings: Settings) -> None:
 
     Raises:
         SettingsRefused.
+        DatabaseUnavailable: it cannot be asked.
     """
-    try:
-        found = migrations.current(settings)
-    except OSError as error:
-        raise SettingsRefused(f"the database cannot be reached: {error}") from error
+    found = migrations.current(settings)
     if found != migrations.head():
         raise SettingsRefused(
             f"the database schema is at {found or 'nothing'}, this version needs {migrations.head()}: run hutong migrate"

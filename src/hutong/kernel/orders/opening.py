@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from hutong.kernel.http import idempotency
-from hutong.kernel.http.idempotency import Claim, Replay
+from hutong.kernel.http.idempotency import Claim, KeyReused, Replay
 from hutong.kernel.identity.clients import Client
 from hutong.kernel.observability.failpoints import failpoint
 from hutong.kernel.orders import repository, rules
@@ -48,6 +48,10 @@ class Wanted:
             "quantity": self.quantity,
             "payer": self.payer,
         }
+
+    def is_for(self, order: OrderRow) -> bool:
+        """Whether an order is what is asked for here."""
+        return all(getattr(order, name) == value for name, value in self.body.items())
 
 
 class Opening:
@@ -106,6 +110,7 @@ class Opening:
         """A new order, or the one that an earlier request of this key left behind when it died.
 
         Raises:
+            KeyReused: that one was for something else; its claim went with the failure of that request.
             OrderNotPayable: that one has ended meanwhile.
         """
         values = self._values(wanted, product, money, claim)
@@ -117,6 +122,8 @@ class Opening:
         assert claim is not None, "two orders got the same number"
         order = repository.find_by_request(conn, self._shop.realm, wanted.user_id, claim.key_hash)
         assert order is not None, "two orders got the same number"
+        if not wanted.is_for(order):
+            raise KeyReused
         if rules.shown(order.status, order.expires_at, values["created_at"]) is not OrderStatus.PENDING:
             raise OrderNotPayable
         return order

@@ -36,6 +36,7 @@ MOVES: Mapping[OrderStatus, frozenset[OrderStatus]] = {
 UNPAID = frozenset({PENDING, EXPIRED, CANCELLED, FAILED})
 OVER = frozenset({EXPIRED, CANCELLED, FAILED})
 FULFILLABLE = frozenset({PAID, PARTIALLY_REFUNDED})
+AFTER_ITS_END, AFTER_ITS_TIME = timedelta(minutes=10), timedelta(minutes=5)
 LatePolicy = Literal["revive", "refund"]
 SOONEST, LATEST_PAYMENT, LATEST_REFUND = 15.0, 300.0, 3600.0
 
@@ -131,6 +132,15 @@ def until_next_look(created_at: datetime, expires_at: datetime, now: datetime) -
     wait = min(max((now - created_at).total_seconds(), SOONEST), LATEST_PAYMENT)
     left = (expires_at - now).total_seconds()
     return min(wait, left) if left > 0 else wait
+
+
+def last_look_at(moved_at: datetime, expires_at: datetime) -> datetime:
+    """When the vendor is asked for the last time whether money came for an order that has ended.
+
+    Not before the time is over that its vendor was told: what was called off before the customer opened it may be payable
+    until then (Alipay's pages are signed here, and their vendor has nothing to close).
+    """
+    return max(moved_at + AFTER_ITS_END, expires_at + AFTER_ITS_TIME)
 
 
 def until_next_refund_look(created_at: datetime, now: datetime) -> float:

@@ -3,8 +3,6 @@
 No call of a vendor is made inside a transaction. Source: reference/identity_orders.md §5.2 (expire, cancel).
 """
 
-from datetime import timedelta
-
 from sqlalchemy import Connection
 
 from hutong.kernel.observability.failpoints import failpoint
@@ -14,12 +12,10 @@ from hutong.kernel.orders.errors import ChannelUnavailable
 from hutong.kernel.orders.payments import Report
 from hutong.kernel.orders.ports import Closing, PaymentFound, PaymentState
 from hutong.kernel.orders.repository import OrderRow, Why
-from hutong.kernel.orders.rules import OVER, shown
+from hutong.kernel.orders.rules import OVER, last_look_at, shown
 from hutong.kernel.orders.shop import Shop
 from hutong.kernel.orders.tables import OrderStatus
 
-LAST_LOOK = timedelta(minutes=10)
-"""After an order ended, when its vendor is asked for the last time whether money came nevertheless."""
 _log = logger("orders.settling")
 
 
@@ -70,6 +66,20 @@ class Settling:
             return await self._shop.db.write(self._end, order, OrderStatus.EXPIRED, why, paid=False)
         return await self.close(order, OrderStatus.EXPIRED, why)
 
+    async def look_again(self, order: OrderRow) -> bool:
+        """Ask about an order that has ended, and close what its vendor still keeps open. Returns whether that is settled.
+
+        Raises:
+            ChannelUnavailable, ChannelRefused: nothing is known.
+        """
+        if await self.look(order) is not PaymentState.WAITING:
+            return True
+        closing = await self._shop.channel(order.channel).close(order.order_no)
+        failpoint("orders.close.answered")
+        if closing is Closing.PAID:
+            return await self.look(order) is PaymentState.PAID
+        return closing is Closing.CLOSED
+
     async def end(self, order: OrderRow, to: OrderStatus, why: Why) -> OrderRow:
         """Move a pending order that the vendor has closed already."""
         return await self._shop.db.write(self._end, order, to, why, paid=False)
@@ -100,5 +110,5 @@ class Settling:
             to = OrderStatus.EXPIRED
         values = {"request_key": None} if to is OrderStatus.FAILED else {}
         moved = repository.move(conn, present, to, why, now, values)
-        self._shop.office.enqueue(conn, moved, "reconcile", run_at=now + LAST_LOOK)
+        self._shop.office.enqueue(conn, moved, "reconcile", run_at=last_look_at(moved.moved_at, moved.expires_at))
         return moved

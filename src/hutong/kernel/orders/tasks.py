@@ -14,7 +14,7 @@ from hutong.kernel.orders.errors import ChannelRefused, ChannelUnavailable
 from hutong.kernel.orders.ports import PaymentState
 from hutong.kernel.orders.refunding import Refunding
 from hutong.kernel.orders.repository import OrderRow, Why, task_name
-from hutong.kernel.orders.settling import LAST_LOOK, Settling
+from hutong.kernel.orders.settling import Settling
 from hutong.kernel.orders.shop import Shop
 from hutong.kernel.orders.tables import OrderStatus
 from hutong.kit.errors import HutongError
@@ -38,7 +38,7 @@ class OrderTasks:
             return task_name(self._shop.realm, verb)
 
         return (
-            Task(named("sweep"), self.sweep, Retry(attempts=3), timeout=120.0),
+            Task(named("sweep"), self.sweep, Retry(attempts=20), timeout=120.0),
             Task(named("reconcile"), self.reconcile, LASTING),
             Task(named("fulfil"), self.fulfil, Retry(attempts=20, first=1.0), on_dead=self._not_fulfilled),
             Task(named("revoke"), self.revoke, Retry(attempts=20, first=1.0)),
@@ -117,18 +117,17 @@ class OrderTasks:
 
     async def _last_look(self, order: OrderRow) -> Again | None:
         """Money may have come although the vendor had said that the order is closed."""
-        left = (order.moved_at + LAST_LOOK - self._shop.clock.now()).total_seconds()
+        left = (rules.last_look_at(order.moved_at, order.expires_at) - self._shop.clock.now()).total_seconds()
         if left > 0:
             return Again(left)
         try:
-            if await self._settling.look(order) is PaymentState.WAITING:
-                await self._shop.channel(order.channel).close(order.order_no)
+            settled = await self._settling.look_again(order)
         except HutongError as error:
             _log.warning(
                 "a vendor cannot say whether an ended order was paid", order=order.order_no, error=error.message
             )
-            return Again(rules.LATEST_PAYMENT)
-        return None
+            settled = False
+        return None if settled else Again(rules.LATEST_PAYMENT)
 
     # -- what follows a payment ------------------------------------------------------------------------------------------
 
