@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from yarl import URL
 
 from hutong.host import migrations
 from hutong.host.asgi import HostApp
@@ -117,6 +118,30 @@ async def test_no_answer_repeats_what_was_sent(stand: Stand) -> None:
     assert long.told == (422, 10001) and len(json.dumps(long.body)) < 2000
 
 
+async def test_odd_places_in_a_path_are_places_where_nothing_is(stand: Stand) -> None:
+    """NUL, bytes that are no text, SQL, another case, far too much: 404 from every database, never an error of the server."""
+    customer = await stand.customer()
+    order_no = (await customer.order(channel="wechat"))["order_no"]
+    odd = (
+        "%00",
+        f"{order_no}%00",
+        "%ff",
+        "%ed%a0%80",
+        "%f0%9f%98%80",
+        "%27%20OR%201=1--",
+        order_no.upper(),
+        "9" * 50_000,
+    )
+    for place in (*odd, f"{order_no}%20", f"%20{order_no}", f"{order_no};x", f"{order_no}%0a", "..%2f..%2fauth%2fme"):
+        for method, path in {"GET": "order/status", "POST": "order/cancel", "DELETE": "auth/sessions"}.items():
+            url = URL(f"{stand.base}/storefront/api/client/{path}/{place}", encoded=True)
+            bearer = {"Authorization": f"Bearer {customer.access}"}
+            async with stand.client.request(method, url, headers=bearer) as answer:
+                assert answer.status == 404, (method, path, place[:40])
+                assert set(await answer.json()) == {"code", "data", "msg"}
+    assert (await customer.status(order_no))["status"] == "PENDING"
+
+
 @pytest.fixture
 async def production(
     tmp_path: Path, sqlite_template: bytes, store_url: str, monkeypatch: pytest.MonkeyPatch
@@ -156,7 +181,7 @@ async def test_without_its_database_the_shop_says_when_to_come_again(tmp_path: P
     """503 with Retry-After in the contract's form and the caller's language, also where all is 200; and nothing is used up."""
     with mariadb() as server:
         url = server.create_database("away")
-        migrations.upgrade(load_settings(env="test", database_url=url))
+        await asyncio.to_thread(migrations.upgrade, load_settings(env="test", database_url=url))
         chosen = {"database_url": url, "store_url": store_url, "database": {"statement_seconds": 1}}
         old = {"data": tmp_path / "old", "storefront": {"always_200": True}}
         async with (
