@@ -22,6 +22,7 @@ SOURCE = Path(__file__).parents[2] / "src/hutong"
 QUICK = {"HUTONG_JOBS__SWEEP_SECONDS": "0.1", "HUTONG_EMOJI__POLL_SECONDS": "0.1"}
 SPREAD = sorted(FAILPOINTS, key=lambda name: FAILPOINTS.index(name) % 8)
 """So that an API process that was killed is back before the next one dies: meanwhile it is the turn of workers."""
+LEASE = 2.0
 EMBEDDED = ("sqlite", "embedded")
 SERVERS = [("postgresql", "redis"), ("mariadb", "redis")]
 numbers = count(1)
@@ -49,7 +50,9 @@ def test_every_failpoint_of_the_source_is_tried() -> None:
 async def fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Fleet]:
     """One fleet for all failpoints."""
     database, store = request.param
-    async with fleet_on(tmp_path_factory.mktemp(database), database, store, settings=QUICK) as started:
+    async with fleet_on(
+        tmp_path_factory.mktemp(database), database, store, lease_seconds=LEASE, settings=QUICK
+    ) as started:
         started.vendor.latency = 0.0
         yield started
 

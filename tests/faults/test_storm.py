@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 @pytest.mark.parametrize(("database", "store"), PLACES)
 async def test_a_short_storm(tmp_path: Path, database: str, store: str) -> None:
     """Charges, results, refunds and submissions agree with what the customers were told."""
-    async with fleet_on(tmp_path, database, store) as fleet:
+    async with fleet_on(tmp_path, database, store, lease_seconds=3.0) as fleet:
         outcome = await run(fleet, FAULTS, seed=4, pause=0.3)
 
     assert outcome.struck.total() >= FAULTS

@@ -77,3 +77,22 @@ async def test_after_the_rest_one_call_tries_and_a_store_that_answers_is_used_ag
 
     assert (answer, again) == (b"PONG", b"PONG")
     assert mute.asked <= 5, "the calls that rested asked all the same"
+
+
+async def test_a_call_that_is_given_up_just_as_its_lane_connects_leaves_no_connection(mute: Mute) -> None:
+    """Nothing is left to cancel then, and nobody has seen the connection yet."""
+    opened: list[Pipe] = []
+
+    async def connect() -> Pipe:
+        opened.append(await mute.connect())
+        for end in (asking.cancel, lane.close):
+            asyncio.get_running_loop().call_soon(end)
+        return opened[0]
+
+    lane = HotLane(connect, rest=60.0)
+    asking = asyncio.ensure_future(lane.call("PING"))
+    await asyncio.wait({asking})
+    closed = not opened[0].open
+    opened[0].close()
+
+    assert closed

@@ -178,13 +178,20 @@ class HotLane:
         return await asyncio.shield(self._opening)
 
     def _opened(self, opening: "asyncio.Future[Pipe]") -> None:
-        self._opening = None
-        if not opening.cancelled() and opening.exception() is None:
+        wanted = self._opening is opening
+        if wanted:
+            self._opening = None
+        if opening.cancelled() or opening.exception() is not None:
+            return
+        if wanted:
             self._pipe = opening.result()
+        else:  # closed in the same turn of the loop, when there was nothing left to cancel
+            opening.result().close()
 
     def close(self) -> None:
         """See `Lane`."""
         if self._opening is not None:
             self._opening.cancel()
+            self._opening = None
         if self._pipe is not None:
             self._pipe.close()
