@@ -13,7 +13,14 @@ pytestmark = [pytest.mark.browser, pytest.mark.parametrize("database_url", ["sql
 FRONT, SANDBOX, MAIL, API = "/", "/sandbox/dashscope/", "/sandbox/mail/", "/emoji/docs"
 WECHAT_PAY = "/sandbox/wechatpay/"
 WORDS = {
-    (FRONT, "en"): ["Hutong is up", "API description and try-out", "DashScope sandbox", "Mail sandbox", "/readyz"],
+    (FRONT, "en"): [
+        "Hutong is up",
+        "storefront",
+        "API description and try-out",
+        "DashScope sandbox",
+        "Mail sandbox",
+        "/readyz",
+    ],
     (FRONT, "zh-CN"): ["Hutong 已启动", "接口文档与调试", "DashScope 沙箱：", "健康检查"],
     (SANDBOX, "en"): ["DashScope sandbox", "No mishap is armed", "Refuse account", "Save"],
     (SANDBOX, "zh-CN"): ["DashScope 沙箱", "没有布置故障", "拒绝账号", "保存"],

@@ -4,12 +4,14 @@ python -m support.shopper DATABASE_URL STORE_URL VENDORS_BOOKS NUMBER_OF_THIS_RU
 """
 
 import asyncio
+import os
+import signal
 import sys
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from hutong.host.settings import load_settings
 from hutong.kernel.db import open_database
 from hutong.kernel.http.idempotency import KeyInUse
 from hutong.kernel.jobs import Bell, Jobs, Worker
@@ -17,21 +19,22 @@ from hutong.kernel.orders import Catalogue, Order, Orders, OrdersSettings, Order
 from hutong.kernel.orders.errors import OrderAlreadyPaid
 from hutong.kernel.orders.repository import find
 from hutong.kernel.orders.settling import Settling
-from hutong.kernel.settings import JobsSettings
+from hutong.kernel.settings import JobsSettings, KernelSettings
 from hutong.kernel.store import Store
 from hutong.kit.clock import SystemClock, epoch_ms
 from hutong.kit.ids import Snowflake
+from support.deadlines import until
 from support.shop import CALLER, PRODUCTS, Vendor
-from support.stand import until
 
 USER = 7
 QUICK = JobsSettings(sweep_seconds=0.05, lease_seconds=1)
 
 
-async def main(database_url: str, store_url: str, books: str, run: str) -> None:
+async def live(database_url: str, store_url: str, books: str, number: int) -> None:
+    """One shopper's life."""
     clock, store = SystemClock(), Store(store_url)
-    db = open_database(load_settings(env="test", database_url=database_url))
-    ids, vendor = Snowflake(int(run), lambda: epoch_ms(clock.now())), Vendor(Path(books), clock)
+    db = open_database(KernelSettings(env="test", database_url=database_url))
+    ids, vendor = Snowflake(number, lambda: epoch_ms(clock.now())), Vendor(Path(books), clock)
     bell = Bell(store)
     shop = Shop(
         realm="shop",
@@ -49,14 +52,14 @@ async def main(database_url: str, store_url: str, books: str, run: str) -> None:
     work = orders.work()
     worker = Worker(db, bell, shop.jobs, clock, work.tasks, (), QUICK)
     running = asyncio.create_task(worker.run())
-    await _live(orders, shop, vendor)
+    await _shop(orders, shop, vendor)
     worker.stop()
     await running
     await store.close()
     await db.close()
 
 
-async def _live(orders: Orders, shop: Shop, vendor: Vendor) -> None:
+async def _shop(orders: Orders, shop: Shop, vendor: Vendor) -> None:
     """Three orders: one is paid and given back, one is called off, one is paid without a word from the vendor."""
     bought = await _order(orders, "bought")
     if vendor.state(bought.order_no) == "waiting":
@@ -99,5 +102,28 @@ async def _until(orders: Orders, order: Order, done: Callable[[Order], bool]) ->
     await until(look)
 
 
+def main(database_url: str, store_url: str, books: str) -> int:
+    """Let shoppers live one after the other until one is not killed; returns how many were."""
+    deaths = 0
+    while True:
+        child = os.fork()
+        if child == 0:
+            _live_and_leave(database_url, store_url, books, deaths)
+        _, status = os.waitpid(child, 0)
+        if not (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL):
+            return deaths if status == 0 else sys.exit("a shopper failed")
+        deaths += 1
+
+
+def _live_and_leave(database_url: str, store_url: str, books: str, number: int) -> None:
+    try:
+        asyncio.run(live(database_url, store_url, books, number))
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
+    os._exit(0)
+
+
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    sys.stdout.write(f"{main(*sys.argv[1:])}\n")

@@ -41,6 +41,7 @@ class HostApp:
 
     def __init__(self, host: Host, sandboxes: Sandboxes | None = None) -> None:
         self._host = host
+        self.failure: Exception | None = None  # why it did not start, for whoever runs it: uvicorn keeps that to itself
         self._sandboxes = sandboxes or (Sandboxes(host.settings) if host.settings.any_sandbox else None)
         self._mounts = self._mount(host.specs)
         self._by_name = {spec.name: self._mounts[host.kernel.mounted_at[spec.name]] for spec in host.specs}
@@ -153,8 +154,9 @@ class HostApp:
             if self._sandboxes is not None:
                 await self._sandboxes.start()
         except Exception as error:
+            self.failure = error
             await send({"type": "lifespan.startup.failed", "message": str(error)})
-            raise
+            return
         await send({"type": "lifespan.startup.complete"})
         await receive()
         if self._sandboxes is not None:

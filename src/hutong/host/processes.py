@@ -46,15 +46,21 @@ def serve(settings: Settings, apps: Sequence[str], host: str, port: int) -> None
 
     Raises:
         OSError: the port is taken.
+        HutongError: it cannot start, as when the database is away.
     """
     logs.configure(settings.log.level, settings.log.format, process="api")
     street = Host(settings, apps, alone=len(apps) == 1)
     with bound_socket(host, port) as listener:
         drain = int(settings.http.drain_seconds)
-        config = uvicorn.Config(
-            HostApp(street), loop="uvloop", backlog=BACKLOG, timeout_graceful_shutdown=drain, **WIRE
-        )
-        _Server(config, street.kernel.health, settings.http.notice_seconds).run(sockets=[listener])
+        app = HostApp(street)
+        config = uvicorn.Config(app, loop="uvloop", backlog=BACKLOG, timeout_graceful_shutdown=drain, **WIRE)
+        try:
+            _Server(config, street.kernel.health, settings.http.notice_seconds).run(sockets=[listener])
+        except SystemExit:  # all that uvicorn says about an app that does not start
+            if app.failure is None:
+                raise
+    if app.failure is not None:
+        raise app.failure
 
 
 class _Server(DrainingServer):

@@ -201,17 +201,16 @@ def _unsafe_column(column: Column[Any]) -> str | None:
     if column.computed is not None or column.identity is not None or column.primary_key:
         return f"its values would have to be made for the rows that are there; {_WRITE}"
     default = column.server_default
-    if default is None:
-        return (
-            None
-            if column.nullable
-            else f"rows that are there would have no value; give it a server_default, or {_WRITE}"
-        )
-    said = str(getattr(default.arg, "text", default.arg)) if isinstance(default, DefaultClause) else ""
-    quoted = isinstance(default, DefaultClause) and isinstance(default.arg, str)
-    if quoted or _FIXED.fullmatch(said):
-        return None
-    return f"its default is computed; {_WRITE}"
+    if default is None and not column.nullable:
+        return f"rows that are there would have no value; give it a server_default, or {_WRITE}"
+    return None if default is None or _is_fixed(default) else f"its default is computed; {_WRITE}"
+
+
+def _is_fixed(default: Any) -> bool:
+    """Whether a server default is one value, and nothing that is computed."""
+    if not isinstance(default, DefaultClause):
+        return False
+    return isinstance(default.arg, str) or _FIXED.fullmatch(str(getattr(default.arg, "text", default.arg))) is not None
 
 
 _ADVICE: Mapping[type[ops.MigrateOperation], tuple[str, str]] = {

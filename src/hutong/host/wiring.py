@@ -83,7 +83,7 @@ class Host:
             wallet=Wallet(db),
             files=files,
             images=ImageIntake(),
-            gateway=_gateway(settings, self.outbound, db, clock),
+            gateway=_gateway(settings, self.outbound, db),
             mail=mail,
             passwords=Passwords(settings.auth.hash_threads, settings.auth.hash_queue),
             sealer=sealer,
@@ -144,12 +144,12 @@ def dashscope_url(settings: Settings) -> str:
     return settings.dashscope.base_url or f"{settings.public_url.rstrip('/')}{SANDBOX_PATH}/api/v1"
 
 
-def _gateway(settings: Settings, outbound: Outbound, db: Database, clock: Clock) -> Gateway:
+def _gateway(settings: Settings, outbound: Outbound, db: Database) -> Gateway:
     chosen = settings.dashscope
     client = DashScopeEmoji(chosen, dashscope_url(settings), outbound)
     usual = SANDBOX_POLL_SECONDS if settings.sandboxed else VENDOR_POLL_SECONDS
     return Gateway(
-        faces=PacedDetection(client, db, clock, chosen),
+        faces=PacedDetection(client, db, chosen),
         videos=client,
         video_lane=Lane(VIDEO_LANE, chosen.in_flight, chosen.submit_per_second),
         poll_seconds=max(usual, chosen.in_flight / chosen.query_per_second),

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ from hutong.kernel.db import metadata as ours
 from hutong.kernel.db.dialects.half_done import SchemaHalfChanged
 from hutong.kernel.db.opening import run_alone
 
+DATABASES = ["sqlite", *(pytest.param(name, marks=pytest.mark.server) for name in ("postgresql", "mariadb"))]
 Build = Callable[[MetaData], object]
 
 
@@ -121,13 +122,23 @@ class Place:
         return self.settings.database_url.startswith("mysql")
 
 
+@pytest.fixture(params=DATABASES)
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database without tables; the test runs once for each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'hutong.db'}"
+        return
+    server = request.getfixturevalue({"postgresql": "postgres_server"}.get(request.param, f"{request.param}_server"))
+    name = f"empty_{abs(hash(request.node.nodeid))}"
+    yield server.create_database(name)
+    server.drop_database(name)
+
+
 @pytest.fixture
-def place(database_url: str) -> Place:
+def place(empty_url: str) -> Place:
     """Two people, and a table of somebody else."""
-    settings = load_settings(env="test", database_url=database_url)
-    migrations.downgrade(settings, "base")
-    made = Place(settings)
-    made.run("DROP TABLE alembic_version", "CREATE TABLE legacy (x INTEGER)", "INSERT INTO legacy VALUES (7)")
+    made = Place(load_settings(env="test", database_url=empty_url))
+    made.run("CREATE TABLE legacy (x INTEGER)", "INSERT INTO legacy VALUES (7)")
     made.sync(target(people()))
     made.run("INSERT INTO people (id, email) VALUES (1, 'li@example.com'), (2, 'wang@example.com')")
     return made
@@ -349,7 +360,7 @@ def test_a_failure_in_the_middle_loses_nothing(place: Place) -> None:
 
 
 @pytest.mark.server
-@pytest.mark.parametrize("database_url", ["mariadb"], indirect=True)
+@pytest.mark.parametrize("empty_url", ["mariadb"], indirect=True)
 def test_a_half_done_migration_comes_first(place: Place) -> None:
     place.run(
         "CREATE TABLE hutong_half_done (id INT PRIMARY KEY, done INT, digest CHAR(64))",
@@ -360,7 +371,7 @@ def test_a_half_done_migration_comes_first(place: Place) -> None:
 
 
 @pytest.mark.server
-@pytest.mark.parametrize("database_url", ["mariadb"], indirect=True)
+@pytest.mark.parametrize("empty_url", ["mariadb"], indirect=True)
 def test_new_tables_take_the_bytewise_collation(place: Place) -> None:
     place.run("ALTER DATABASE CHARACTER SET latin1 COLLATE latin1_swedish_ci")
     place.sync(grown())
@@ -379,9 +390,7 @@ class Shell:
 
     def __init__(self, url: str, folder: Path) -> None:
         self.settings = load_settings(env="test", database_url=url)
-        migrations.downgrade(self.settings, "base")
         self.place = Place(self.settings)
-        self.place.run("DROP TABLE alembic_version")
         self._environment = {"HUTONG_DATABASE_URL": url, "HUTONG_DATA": str(folder), "HUTONG_ENV": "test"}
 
     def sync(self, *words: str, answer: str | None = None) -> Result:
@@ -389,8 +398,8 @@ class Shell:
 
 
 @pytest.fixture
-def shell(database_url: str, tmp_path: Path) -> Shell:
-    return Shell(database_url, tmp_path)
+def shell(empty_url: str, tmp_path: Path) -> Shell:
+    return Shell(empty_url, tmp_path)
 
 
 def test_the_schema_that_it_makes_is_that_of_the_migrations(shell: Shell) -> None:
@@ -424,7 +433,7 @@ def test_check_sees_what_is_held_back_too(shell: Shell) -> None:
     assert "extra" in shell.place.columns("audit_events")
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("empty_url", ["sqlite"], indirect=True)
 def test_with_nobody_to_ask_nothing_is_done(shell: Shell) -> None:
     refused = shell.sync()
 
@@ -432,7 +441,7 @@ def test_with_nobody_to_ask_nothing_is_done(shell: Shell) -> None:
     assert shell.sync("--check").exit_code == 2
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("empty_url", ["sqlite"], indirect=True)
 def test_a_machine_reads_the_plan_and_what_was_made(shell: Shell) -> None:
     planned = json.loads(shell.sync("--json").stdout)
     checked = shell.sync("--json", "--check")
@@ -444,7 +453,7 @@ def test_a_machine_reads_the_plan_and_what_was_made(shell: Shell) -> None:
     assert made["stamped"] == migrations.head()
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("empty_url", ["sqlite"], indirect=True)
 def test_the_statements_alone_can_be_run_by_hand(shell: Shell) -> None:
     printed = shell.sync("--sql")
     statements = [each for each in printed.stdout.split(";\n") if each.strip()]
@@ -455,7 +464,7 @@ def test_the_statements_alone_can_be_run_by_hand(shell: Shell) -> None:
     assert migrations.current(shell.settings) == migrations.head()
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("empty_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("words", [("--yes", "--check"), ("--yes", "--sql")])
 def test_words_that_contradict_each_other_are_refused(shell: Shell, words: Sequence[str]) -> None:
     assert shell.sync(*words).exit_code == 2

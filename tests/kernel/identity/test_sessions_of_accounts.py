@@ -1,6 +1,7 @@
 """What happens to accounts ends sessions: a changed password, a reset, a block; and what does not happen to them."""
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
@@ -72,6 +73,14 @@ async def test_the_current_password_can_be_guessed_five_times(desk: Desk) -> Non
     assert (await desk.events(here.user.id))[-2:] == ["password.change_failed", "password.change_locked"]
     assert await alive(desk, here) == [True]
     assert (await desk.sign_in()).user.locked_until is None
+
+
+async def test_a_change_forgets_failures_to_tell_the_current_password(desk: Desk) -> None:
+    await desk.open()
+    here, passwords = await desk.sign_in(), [GOOD, OTHER, GOOD, OTHER]
+    for current, new in pairwise(passwords):
+        assert [await change(desk, here, "wrong, and long", new) for _ in range(4)] == [PasswordWrong] * 4
+        assert await change(desk, here, current, new) is None
 
 
 async def test_an_account_without_a_password_cannot_change_it(desk: Desk) -> None:

@@ -14,6 +14,7 @@ from hutong.kernel.http.outbound import Outbound
 from hutong.kernel.observability import metrics
 from hutong.kernel.orders.errors import NoticeRefused
 from hutong.kernel.orders.ports import Money, PaymentChannel, RefundState
+from hutong.kernel.settings import SettingsRefused
 from hutong.kit.clock import ManualClock
 from hutong.providers.wechat.pay.client import WechatPay
 from hutong.providers.wechat.pay.credentials import platform_key
@@ -303,6 +304,14 @@ async def test_several_keys_are_believed_at_once(forge: Forge, keys: SandboxKeys
     forge.serial = PLATFORM_ID  # the one's signature under the other's name
     assert refusal(both, forge.payment()) == "forged"
     await outbound.close()
+
+
+def test_a_certificate_is_pinned_under_its_own_number(keys: SandboxKeys) -> None:
+    """Under another's name it would be believed for what somebody else signs."""
+    _, certificate = certified(keys.stranger)
+
+    with pytest.raises(SettingsRefused, match="serial number"):
+        platform_key(PlatformKey(id="5157F09EFDC096DE15EBE81A47057A7232F1B8E2", pem=certificate))
 
 
 def certified(key: RSAPrivateKey) -> tuple[str, str]:

@@ -29,6 +29,7 @@ NUMBERS: Mapping[str, int] = {
     "auth.forbidden": 403001,
     "http.path_unknown": 404000,
     "resource.not_found": 404001,
+    "gateway.model_unknown": 404001,
     "emoji.template_unknown": 404002,
     "http.method_unknown": 405000,
     "resource.conflict": 409001,

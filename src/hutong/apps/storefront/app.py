@@ -1,5 +1,6 @@
 """The storefront app, put together: `create_app(kernel)` for requests, `create_work(kernel)` for jobs."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from importlib.resources import files
 
@@ -29,7 +30,7 @@ from hutong.kernel.http.limits import Limit
 from hutong.kernel.identity import RealmPolicy, TokenRealm, User
 from hutong.kernel.identity.accounts import Accounts
 from hutong.kernel.identity.sessions import Sessions
-from hutong.kernel.orders import Catalogue, Orders, Products, Shop, products_document
+from hutong.kernel.orders import Catalogue, Orders, PaymentChannel, Products, Shop, products_document
 from hutong.kernel.store import Copies
 
 ROUTERS = (auth, account, products, orders, payments, operations)
@@ -86,6 +87,7 @@ def _parts(kernel: Kernel) -> Storefront:
         sessions=sessions,
         profiles=Profiles(accounts, Copies(kernel.store, f"{REALM}:me", settings.profile_seconds)),
         catalogue=shop.catalogue,
+        channels=shop.channels,
         orders=Orders(shop),
         refused_notices=FailureLimit(refused, kernel.limiter, kernel.store, kernel.clock),
         per_user=Limit(f"user.{REALM}", kernel.settings.limits.user_per_minute),
@@ -110,6 +112,12 @@ def _welcome(conn: Connection, new: User) -> None:
     create_account(conn, new.id, new.created_at)
 
 
+def _channels(kernel: Kernel) -> Mapping[str, PaymentChannel]:
+    """Where customers of this app pay, in the order of the settings."""
+    wanted = kernel.section(StorefrontSettings).channels
+    return {name: kernel.channels[name] for name in wanted if name in kernel.channels}
+
+
 def _shop(kernel: Kernel) -> Shop:
     base = f"{kernel.settings.public_url.rstrip('/')}{kernel.mounted_at[REALM]}/api/payment/notify"
     return Shop(
@@ -119,7 +127,7 @@ def _shop(kernel: Kernel) -> Shop:
         ids=kernel.ids,
         clock=kernel.clock,
         catalogue=Catalogue(kernel.documents[f"{REALM}-products.yaml"]),
-        channels=kernel.channels,
+        channels=_channels(kernel),
         settings=kernel.section(StorefrontSettings).orders,
         notify_url=lambda channel: f"{base}/{channel}",
         on_fulfilled=Receipts(REALM, kernel.mail).enqueue,

@@ -71,7 +71,9 @@ COMMON = (
     ),
     _code(10020, "INVALID_REQUEST", 400, ("input.invalid",), "The request cannot be read.", "请求无法解析"),
     _code(10021, "PERMISSION_DENIED", 403, ("auth.forbidden",), "You may not do this.", "无权进行此操作"),
-    _code(10022, "NOT_FOUND", 404, ("resource.not_found",), "There is nothing here.", "没有找到"),
+    _code(
+        10022, "NOT_FOUND", 404, ("resource.not_found", "gateway.model_unknown"), "There is nothing here.", "没有找到"
+    ),
     _code(
         10023,
         "METHOD_NOT_ALLOWED",

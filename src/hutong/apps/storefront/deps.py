@@ -4,6 +4,7 @@ Every route takes `Caller` unless it is one of the public ones that tests/house/
 Source: contracts/storefront.md "Tokens" (`UserContext`, `get_current_user`).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -23,7 +24,7 @@ from hutong.kernel.identity.bearer import bearer_token
 from hutong.kernel.identity.clients import Client
 from hutong.kernel.identity.errors import DeviceIdInvalid
 from hutong.kernel.identity.sessions import Sessions
-from hutong.kernel.orders import Catalogue, Orders
+from hutong.kernel.orders import Catalogue, Orders, PaymentChannel
 from hutong.kit.text import is_printable
 
 LONGEST_DEVICE_ID = 128
@@ -40,6 +41,7 @@ class Storefront:
     sessions: Sessions
     profiles: Profiles
     catalogue: Catalogue
+    channels: Mapping[str, PaymentChannel]
     orders: Orders
     refused_notices: FailureLimit
     per_user: Limit

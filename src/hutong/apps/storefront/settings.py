@@ -17,6 +17,11 @@ class StorefrontSettings(Section):
     )
     sessions: SessionPolicy = Field(SessionPolicy(), description="Lifetimes and bounds of sessions.")
     orders: OrdersSettings = Field(OrdersSettings(), description="Times and policies of orders.")
+    channels: list[str] = Field(
+        ["wechat", "alipay"],
+        description="Payment channels on offer, of those that this installation has; wait with taking one off until its orders"
+        " have ended, for it takes no more reports.",
+    )
     profile_seconds: float = Field(
         300.0, ge=1, description="Seconds that a copy of a user's profile is kept in the store."
     )

@@ -62,17 +62,23 @@ app.add_typer(operate.keys, name="keys")
 app.add_typer(orders.orders, name="orders")
 
 
+def _reason(error: HutongError) -> str:
+    """What the driver or the system said, in one line: SQLAlchemy adds the statement and an address for reading on."""
+    cause = getattr(error.__cause__, "orig", None) or error.__cause__
+    words = str(cause).split() if cause is not None else ()
+    return f" ({' '.join(words)})" if words else ""
+
+
 def main() -> None:
     """Run the command line; expected failures are one line and exit code 1, not a stack trace."""
     try:
         app()
     except SettingsRefused as error:
-        console.print(f"[bold red]Hutong will not start:[/] {error}", highlight=False)
+        console.print(f"[bold red]Hutong will not start:[/] {error}", highlight=False, soft_wrap=True)
         sys.exit(1)
     except HutongError as error:
-        reason = f" ({error.__cause__})" if error.__cause__ is not None else ""
-        console.print(f"[bold red]{error.code}:[/] {error.message}{reason}", highlight=False)
+        console.print(f"[bold red]{error.code}:[/] {error.message}{_reason(error)}", highlight=False, soft_wrap=True)
         sys.exit(1)
     except OSError as error:
-        console.print(f"[bold red]This machine refuses:[/] {error}", highlight=False)
+        console.print(f"[bold red]This machine refuses:[/] {error}", highlight=False, soft_wrap=True)
         sys.exit(1)

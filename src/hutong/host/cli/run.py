@@ -55,19 +55,19 @@ def up(data: Data = None, port: PortOption = 8000, host: HostOption = "127.0.0.1
 def banner(settings: Settings) -> str:
     """What is where, for a person."""
     url = settings.public_url.rstrip("/")
-    lines = [
-        f"[bold green]Hutong is up[/]   {url}/",
-        f"  emoji API        {url}/emoji/docs",
-        f"  health           {url}/readyz",
-        f"  data             {settings.folder}",
-    ]
-    if settings.sandboxed:
-        lines.insert(2, f"  DashScope sandbox {url}/sandbox/dashscope/")
-    if settings.smtp.sandboxed:
-        lines.insert(2, f"  mail sandbox     {url}/sandbox/mail/")
-    if settings.oss_sandboxed:
-        lines.insert(2, f"  OSS sandbox      {url}/sandbox/oss/")
-    return "\n".join([*lines, "  Ctrl-C stops everything."])
+    there = {
+        "emoji API": f"{url}/emoji/docs",
+        "storefront API": f"{url}/storefront/docs",
+        "DashScope sandbox": f"{url}/sandbox/dashscope/" if settings.sandboxed else "",
+        "mail sandbox": f"{url}/sandbox/mail/" if settings.smtp.sandboxed else "",
+        "WeChat Pay sandbox": f"{url}/sandbox/wechatpay/" if settings.wechat_pay_sandboxed else "",
+        "Alipay sandbox": f"{url}/sandbox/alipay/" if settings.alipay_sandboxed else "",
+        "OSS sandbox": f"{url}/sandbox/oss/" if settings.oss_sandboxed else "",
+        "health": f"{url}/readyz",
+        "data": str(settings.folder),
+    }
+    lines = [f"  {name:<19}{place}" for name, place in there.items() if place]
+    return "\n".join([f"[bold green]Hutong is up[/]      {url}/", *lines, "  Ctrl-C stops everything."])
 
 
 def run_supervised(settings: Settings, host: str, port: int, ready: Any, *, quiet: bool = False) -> None:
@@ -241,11 +241,9 @@ def require_current_schema(settings: Settings) -> None:
 
     Raises:
         SettingsRefused.
+        DatabaseUnavailable: it cannot be asked.
     """
-    try:
-        found = migrations.current(settings)
-    except OSError as error:
-        raise SettingsRefused(f"the database cannot be reached: {error}") from error
+    found = migrations.current(settings)
     if found != migrations.head():
         raise SettingsRefused(
             f"the database schema is at {found or 'nothing'}, this version needs {migrations.head()}: run hutong migrate"

@@ -28,6 +28,12 @@ class DatabaseUnavailable(Unavailable):
     code = "db.unavailable"
 
 
+class DatabaseRefused(DatabaseUnavailable):
+    """The database lets us in no more; its operator has to look at name, user, password and rights."""
+
+    code = "db.refused"
+
+
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a database can do, asked by feature and never by name."""
@@ -50,7 +56,7 @@ class Database(ABC):
         effects but its statements.
 
         Raises:
-            DatabaseUnavailable: the server cannot be reached.
+            DatabaseUnavailable: the server cannot be reached, or refuses us.
         """
         result, hooks = await self._persist(lambda: self._transact(lambda conn: work(conn, *args, **kwargs)))
         for hook in hooks:
@@ -61,7 +67,7 @@ class Database(ABC):
         """Run `work(conn, …)`, which only reads, and return what it returned.
 
         Raises:
-            DatabaseUnavailable: the server cannot be reached.
+            DatabaseUnavailable: the server cannot be reached, or refuses us.
         """
         try:
             return await self._query(lambda conn: work(conn, *args, **kwargs))
@@ -90,7 +96,8 @@ class Database(ABC):
     def _retriable(self, error: DBAPIError) -> bool: ...
 
     @abstractmethod
-    def _unreachable(self, error: DBAPIError) -> bool: ...
+    def _translate(self, error: DBAPIError) -> Exception:
+        """`DatabaseUnavailable` or `DatabaseRefused` where the driver says so, else the error itself."""
 
     async def _persist(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Run one transaction, again and again while it only lost a conflict."""
@@ -102,9 +109,6 @@ class Database(ABC):
                     raise self._translate(error) from error
             await asyncio.sleep(random.uniform(0, 0.01 * 2**number))
         raise AssertionError("unreachable")
-
-    def _translate(self, error: DBAPIError) -> Exception:
-        return DatabaseUnavailable(retry_after=1) if self._unreachable(error) else error
 
 
 def after_commit(conn: Connection, hook: Callable[[], None]) -> None:

@@ -64,6 +64,7 @@ def run_alone(settings: KernelSettings, unit: Callable[[Connection], T], *, chan
         changing: whether it changes the schema. Not every database can do that in a transaction.
 
     Raises:
+        DatabaseUnavailable: the database cannot be reached, or refuses us.
         SchemaHalfChanged: such a database stopped half-way.
     """
     url, dialect = _dialect(settings)

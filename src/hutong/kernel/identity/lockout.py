@@ -103,6 +103,11 @@ class Lockout:
         kinds = ("password.change_failed", "password.change_locked")
         return Attempt((bucket,), email, client, True, *kinds)
 
+    def changed(self, conn: Connection, attempt: Attempt) -> None:
+        """The current password was right and is replaced: forget the failures to tell it."""
+        for bucket in attempt.buckets:
+            tallies.clear(conn, self._realm, bucket.name)
+
     def failed(self, conn: Connection, attempt: Attempt, user_id: int | None, now: datetime) -> bool:
         """The try was wrong: lock what is full, and leave an audit event for a first failure and for a lock.
 

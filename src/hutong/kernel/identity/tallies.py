@@ -25,7 +25,7 @@ class Tally:
 def take(
     conn: Connection, realm: str, bucket: str, limit: int, span: timedelta, now: datetime, *, slides: bool = False
 ) -> bool:
-    """Count one more unless the window is full. Returns whether it was counted.
+    """Count one more unless the window is full or locked. Returns whether it was counted.
 
     Args:
         conn: the unit of work.
@@ -37,7 +37,8 @@ def take(
     """
     ends_at = now + span
     prolonged = {"ends_at": ends_at} if slides else {}
-    more = update(tallies).where(*_named(realm, bucket), tallies.c.ends_at > now, tallies.c["count"] < limit)
+    open_ = (tallies.c.ends_at > now, tallies.c["count"] < limit, tallies.c.locked_until.is_(None))
+    more = update(tallies).where(*_named(realm, bucket), *open_)
     more = more.values(count=tallies.c["count"] + 1, **prolonged)
     over = update(tallies).where(*_named(realm, bucket), tallies.c.ends_at <= now)
     over = over.values(count=1, ends_at=ends_at, locked_until=None)

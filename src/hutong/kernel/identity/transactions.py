@@ -271,7 +271,7 @@ class Transactions:
         user_id = verified.user_id
         if not account_rows.set_password(conn, self.realm, user_id, hashed, now, instead_of=verified):
             return False
-        self.lockout.give_back(conn, attempt)
+        self.lockout.changed(conn, attempt)
         self.sessions.end_within(conn, user_id, keep=keep)
         account = account_rows.get_account(conn, self.realm, user_id)
         self._tell_changed(conn, account, "password.changed", attempt.client, now)

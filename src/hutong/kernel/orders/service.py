@@ -33,6 +33,8 @@ from hutong.kit.errors import Unavailable
 from hutong.kit.paging import Page, PageRequest
 
 UNKNOWN_YET = "what this is about is not known here yet"
+PROBE = "probe"
+"""The reason in the details of a refusal when a vendor only tried whether bad signatures are noticed: nothing to warn of."""
 _log = logger("orders")
 
 
@@ -145,7 +147,8 @@ class Orders:
             notice = _read(vendor, headers, body)
         except NoticeRefused as error:
             metrics.payment_notices.labels(channel, "refused").inc()
-            _log.warning("a payment notice was refused", channel=channel, reason=error.message)
+            probe = (error.details or {}).get("reason") == PROBE
+            (_log.info if probe else _log.warning)("payment notice refused", channel=channel, reason=error.message)
             return Received(vendor.acknowledge(error.message), verified=False)
         failpoint("orders.notice.verified")
         return Received(await self._taken(vendor, notice, hashlib.sha256(body).hexdigest()), verified=True)

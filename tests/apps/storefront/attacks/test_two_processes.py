@@ -279,7 +279,7 @@ async def test_no_log_line_holds_a_secret(fleet: Fleet, client: Client) -> None:
     await two.post("/auth/login", {"email": one.email, "password": words[1]})
     code = await one.mail_code("login")
     await two.post("/auth/email-verify-login", {"email": one.email, "code": code})
-    await one.get(f"/auth/me?access_token={one.access}")
+    await one.get(f"/auth/me?access_token={one.access}", **{"X-Request-ID": "from-the-client-1"})
     pair = (await one.post("/auth/refresh", {"refresh_token": one.refresh})).data
     one.keep(pair)
     fleet.sql("RENAME TABLE users TO elsewhere")
@@ -302,6 +302,7 @@ async def test_no_log_line_holds_a_secret(fleet: Fleet, client: Client) -> None:
         fleet.sql("ALTER TABLE users RENAME COLUMN nothing TO password_version")
     heard = fleet.log()
 
+    assert "from-the-client-1" in heard
     assert 500 in {answer.status for answer in broken}
     assert "Traceback" in heard or "ProgrammingError" in heard
     secrets = [*words, PASSWORD, pair["access_token"], pair["refresh_token"], one.access.split(".")[2]]

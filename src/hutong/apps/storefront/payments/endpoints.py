@@ -31,7 +31,7 @@ async def receive_notice(channel: str, request: Request, app: App) -> Response:
     Only what cannot be verified counts against an address: a vendor that tells of something unknown, or while the database
     is away, goes on being listened to.
     """
-    if channel not in app.kernel.channels:
+    if channel not in app.channels:
         raise PathUnknown
     address = request.state.address
     await app.refused_notices.check(address)

@@ -33,5 +33,5 @@ def _view(product: Product, language: Language, app: Storefront) -> ProductView:
         amount=money.amount,
         currency=money.currency,
         max_quantity=product.max_quantity,
-        channels=[name for name, channel in app.kernel.channels.items() if money.currency in channel.currencies],
+        channels=[name for name, channel in app.channels.items() if money.currency in channel.currencies],
     )

@@ -26,13 +26,13 @@ from hutong.kernel.db.dialects.mysql_driver import (
     AsyncmyDriver,
     code_of,
     fetch,
-    has_gone,
     mysql_engine,
     plain,
     session_words,
+    translated,
     wrapped,
 )
-from hutong.kernel.db.dialects.pooled import PooledDatabase
+from hutong.kernel.db.dialects.pooled import ABSENT, PooledDatabase
 from hutong.kernel.db.dialects.support import DialectSupport
 from hutong.kernel.db.statements import NamedStatement
 
@@ -160,8 +160,8 @@ class MysqlDatabase(PooledDatabase[Raw]):
     def _retriable(self, error: DBAPIError) -> bool:
         return code_of(error.orig) in RETRIABLE
 
-    def _unreachable(self, error: DBAPIError) -> bool:
-        return error.connection_invalidated or has_gone(error.orig)
+    def _translate(self, error: DBAPIError) -> Exception:
+        return translated(error)
 
 
 def _allow_more_time(conn: Connection, *_: object) -> None:
@@ -175,7 +175,7 @@ def run_alone(url: URL, unit: Callable[[Connection], T]) -> T:
     """Run `unit` on a connection that no other call shares, outside any event loop (for migrations).
 
     Raises:
-        DatabaseUnavailable: another one has not ended for `LOCK_SECONDS`.
+        DatabaseUnavailable: the server cannot be reached, or refuses us, or another one has not ended for `LOCK_SECONDS`.
     """
     engine = mysql_engine(url, {"init_command": BASICS + _QUIET}, poolclass=NullPool)
 
@@ -240,9 +240,9 @@ def _outside(engine: Engine, work: Callable[[], T]) -> T:
         try:
             return await greenlet_spawn(work)
         except DBAPIError as error:
-            if has_gone(error.orig):
-                raise ConnectionError(str(error.orig)) from error
-            raise
+            raise translated(error) from error
+        except ABSENT as error:
+            raise DatabaseUnavailable from error
         finally:
             await greenlet_spawn(engine.dispose)
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
-import asyncmy
 from asyncmy.connection import Connection as Raw
 from asyncmy.errors import Error as DriverError
 from asyncmy.errors import InterfaceError as DriverInterfaceError
@@ -18,7 +17,7 @@ from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from hutong.kernel.db.database import WRITE_ATTEMPTS
+from hutong.kernel.db.database import WRITE_ATTEMPTS, DatabaseRefused, DatabaseUnavailable
 from hutong.kernel.db.dialects.pooled import Driver
 
 RETRIABLE = frozenset({1020, 1205, 1213})
@@ -28,6 +27,8 @@ UNREACHABLE = frozenset(
     | {1969, 3024}  # a statement took too long: MariaDB, MySQL
     | {2002, 2003, 2005, 2006, 2013, 2055}  # the client's own words for a server that is not there or went away
 )
+REFUSED = frozenset({1044, 1045, 1049, 1130, 1142, 1227, 1698, 2059})
+"""Who we are, where we come from, which database we ask for, what we may do there."""
 LOST = 2013
 OUT_OF_STEP = 2014
 """What arrives is no answer to what was asked; the driver says this with a number or, as an internal error, without."""
@@ -56,7 +57,7 @@ class AsyncmyDriver(Driver[Raw]):
             async with asyncio.timeout(self._patience):
                 return await greeted(**self._words)
         except DriverError as error:
-            raise wrapped("CONNECT", error) from error
+            raise translated(wrapped("CONNECT", error)) from error
 
     def is_closed(self, conn: Raw) -> bool:
         return not conn.connected or bool(cast(Any, conn)._stream_broken)  # noqa: SLF001 - as the driver's own pool asks
@@ -77,10 +78,16 @@ async def greeted(**words: Any) -> Raw:
     Raises:
         asyncmy.errors.Error: the server cannot be reached, hung up, or refuses us.
     """
+    conn: Raw = cast(Any, Raw)(**words)
     try:
-        return await asyncmy.connect(**words)
+        await conn.connect()
     except STUMBLES as error:
+        conn.close()
         raise DriverOperationalError(LOST, f"the server hung up while it greeted ({error})") from error
+    except BaseException:  # a caller who gives up as well: the driver would leave the socket open
+        conn.close()
+        raise
+    return conn
 
 
 def mysql_engine(url: URL, words: Mapping[str, Any], **options: Any) -> Engine:
@@ -137,6 +144,15 @@ def wrapped(sql: str, error: DriverError) -> DBAPIError:
     if code_of(error) in VIOLATED_CHECK:
         return IntegrityError(sql, None, error)
     return cast(DBAPIError, DBAPIError.instance(sql, None, error, DriverError))
+
+
+def translated(error: DBAPIError) -> Exception:
+    """What an error of SQLAlchemy's means to a caller; itself when nothing special."""
+    if code_of(error.orig) in REFUSED:
+        return DatabaseRefused(retry_after=1)
+    if error.connection_invalidated or has_gone(error.orig):
+        return DatabaseUnavailable(retry_after=1)
+    return error
 
 
 def has_gone(error: BaseException | None) -> bool:

@@ -14,11 +14,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util import greenlet_spawn
 
-from hutong.kernel.db.database import Database, DatabaseUnavailable, run_unit
+from hutong.kernel.db.database import Database, DatabaseRefused, DatabaseUnavailable, run_unit
 
 T = TypeVar("T")
 R = TypeVar("R")
 C = TypeVar("C")
+ABSENT = (OSError, EOFError, PoolTimeout)
+"""Errors outside SQLAlchemy's and the drivers' own that mean: there is no server to talk to."""
 
 
 class Driver(ABC, Generic[C]):
@@ -26,6 +28,8 @@ class Driver(ABC, Generic[C]):
 
     absent: tuple[type[Exception], ...] = ()
     """Errors by which the driver says, outside SQLAlchemy, that there is no server to talk to."""
+    refusing: tuple[type[Exception], ...] = ()
+    """Errors by which it says so that the server does not let us in."""
 
     @abstractmethod
     async def connect(self) -> C:
@@ -48,13 +52,14 @@ class Driver(ABC, Generic[C]):
         """Whether the server broke off, so that the connection is of no more use."""
 
     async def reach(self, work: Awaitable[T]) -> T:
-        """Await database work; what is not there to talk to becomes `DatabaseUnavailable`."""
+        """Await database work; what is not there to talk to becomes `DatabaseUnavailable`, who shuts us out a refusal."""
+        absent: tuple[type[Exception], ...] = ABSENT + self.absent
         try:
             return await work
-        except (OSError, EOFError, PoolTimeout) as error:
+        except absent as error:
             raise DatabaseUnavailable(retry_after=1) from error
-        except self.absent as error:
-            raise DatabaseUnavailable(retry_after=1) from error
+        except self.refusing as error:
+            raise DatabaseRefused(retry_after=1) from error
 
 
 class HotPool(Generic[C]):

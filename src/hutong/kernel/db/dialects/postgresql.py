@@ -12,14 +12,16 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from hutong.kernel.db.database import Capabilities
-from hutong.kernel.db.dialects.pooled import Driver, PooledDatabase
+from hutong.kernel.db.database import Capabilities, DatabaseRefused, DatabaseUnavailable
+from hutong.kernel.db.dialects.pooled import ABSENT, Driver, PooledDatabase
 from hutong.kernel.db.dialects.support import DialectSupport
 from hutong.kernel.db.statements import NamedStatement
 
 T = TypeVar("T")
 RETRIABLE_STATES = frozenset({"40001", "40P01", "55P03"})
 UNREACHABLE_STATES = ("08", "57P", "53")
+REFUSED_STATES = ("28", "3D", "42501")
+"""Who we are, which database we ask for, what we may do there."""
 BROKEN = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
 SESSION = {"timezone": "UTC", "application_name": "hutong"}
 ADVISORY_LOCK = 5_141_518
@@ -28,7 +30,8 @@ ADVISORY_LOCK = 5_141_518
 class PostgresSupport(DialectSupport):
     """PostgreSQL's words for the named statements."""
 
-    now_sql = "clock_timestamp()"
+    now_sql = "(SELECT clock_timestamp())"
+    """In brackets it is asked for once, so that an index may be searched for it; bare, it is another for every row."""
     moment = DateTime(timezone=True)
 
     def now_plus_sql(self, seconds: str) -> str:
@@ -55,6 +58,7 @@ class AsyncpgDriver(Driver["asyncpg.Connection[Any]"]):
     """Raw asyncpg connections."""
 
     absent = (asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError)
+    refusing = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
 
     def __init__(self, url: URL, timeout: float) -> None:
         self._dsn = url.set(drivername="postgresql").render_as_string(hide_password=False)
@@ -117,13 +121,26 @@ class PostgresDatabase(PooledDatabase["asyncpg.Connection[Any]"]):
     def _retriable(self, error: DBAPIError) -> bool:
         return getattr(error.orig, "sqlstate", None) in RETRIABLE_STATES
 
-    def _unreachable(self, error: DBAPIError) -> bool:
-        state = getattr(error.orig, "sqlstate", None) or ""
-        return error.connection_invalidated or state.startswith(UNREACHABLE_STATES) or isinstance(error, InterfaceError)
+    def _translate(self, error: DBAPIError) -> Exception:
+        return translated(error)
+
+
+def translated(error: DBAPIError) -> Exception:
+    """What an error of SQLAlchemy's means to a caller; itself when nothing special."""
+    state = getattr(error.orig, "sqlstate", None) or ""
+    if state.startswith(REFUSED_STATES):
+        return DatabaseRefused(retry_after=1)
+    if error.connection_invalidated or state.startswith(UNREACHABLE_STATES) or isinstance(error, InterfaceError):
+        return DatabaseUnavailable(retry_after=1)
+    return error
 
 
 def run_alone(url: URL, unit: Callable[[Connection], T]) -> T:
-    """Run `unit` in one transaction that no other call shares, outside any event loop (for migrations)."""
+    """Run `unit` in one transaction that no other call shares, outside any event loop (for migrations).
+
+    Raises:
+        DatabaseUnavailable: the server cannot be reached, or refuses us.
+    """
 
     def locked(conn: Connection) -> T:
         conn.execute(text(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"))
@@ -134,6 +151,10 @@ def run_alone(url: URL, unit: Callable[[Connection], T]) -> T:
         try:
             async with engine.begin() as conn:
                 return await conn.run_sync(locked)
+        except DBAPIError as error:
+            raise translated(error) from error
+        except ABSENT as error:
+            raise DatabaseUnavailable from error
         finally:
             await engine.dispose()
 

@@ -18,12 +18,14 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from hutong.kernel.db.database import Capabilities, Database, run_unit
+from hutong.kernel.db.database import Capabilities, Database, DatabaseRefused, DatabaseUnavailable, run_unit
 from hutong.kernel.db.dialects.support import DialectSupport
 from hutong.kernel.db.statements import NamedStatement
 
 T = TypeVar("T")
 BUSY_MS = 10_000
+AWAY = ("locked", "unable to open", "disk I/O", "disk is full", "readonly")
+NO_DATABASE = "not a database"
 PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
@@ -154,10 +156,16 @@ class SqliteDatabase(Database):
     def _retriable(self, error: DBAPIError) -> bool:
         return "locked" in str(error.orig)
 
-    def _unreachable(self, error: DBAPIError) -> bool:
-        return isinstance(error.orig, sqlite3.OperationalError) and any(
-            word in str(error.orig) for word in ("locked", "unable to open", "disk I/O", "disk is full", "readonly")
-        )
+    def _translate(self, error: DBAPIError) -> Exception:
+        return translated(error)
+
+
+def translated(error: DBAPIError) -> Exception:
+    """What an error of SQLAlchemy's means to a caller; itself when nothing special."""
+    said = str(error.orig)
+    if isinstance(error.orig, sqlite3.OperationalError) and any(words in said for words in AWAY):
+        return DatabaseUnavailable(retry_after=1)
+    return DatabaseRefused(retry_after=1) if NO_DATABASE in said else error
 
 
 def _undo(conn: Connection) -> None:
@@ -177,7 +185,11 @@ def _wrapped(call: Callable[..., sqlite3.Cursor], sql: str, *args: Any) -> sqlit
 
 
 def run_alone(url: URL, unit: Callable[[Connection], T]) -> T:
-    """Run `unit` in one transaction that no other call shares, schema changes included (for migrations)."""
+    """Run `unit` in one transaction that no other call shares, schema changes included (for migrations).
+
+    Raises:
+        DatabaseUnavailable: the file cannot be opened or written, or is no database.
+    """
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = sqlite_engine(url)
@@ -185,6 +197,8 @@ def run_alone(url: URL, unit: Callable[[Connection], T]) -> T:
         with engine.connect() as conn, conn.begin():
             conn.exec_driver_sql("BEGIN IMMEDIATE")
             return unit(conn)
+    except DBAPIError as error:
+        raise translated(error) from error
     finally:
         engine.dispose()
 

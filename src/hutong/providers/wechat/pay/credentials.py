@@ -76,23 +76,23 @@ def platform_key(pinned: PlatformKey) -> RSAPublicKey:
     Raises:
         SettingsRefused: it is neither, or the certificate of another serial number.
     """
-    pem = _text("PLATFORM_KEYS", pinned.pem)
-    try:
-        found = _certified(pinned.id, pem) if b"BEGIN CERTIFICATE" in pem else serialization.load_pem_public_key(pem)
-    except ValueError:
-        raise SettingsRefused(
-            f"HUTONG_WECHAT_PAY__PLATFORM_KEYS: {pinned.id} is neither a key nor a certificate"
-        ) from None
+    found, serial = _read(pinned.id, _text("PLATFORM_KEYS", pinned.pem))
+    if serial not in {None, pinned.id.upper().lstrip("0")}:
+        raise SettingsRefused(f"HUTONG_WECHAT_PAY__PLATFORM_KEYS: the certificate's serial number is not {pinned.id}")
     if not isinstance(found, RSAPublicKey) or found.key_size < LEAST_BITS:
         raise SettingsRefused(f"HUTONG_WECHAT_PAY__PLATFORM_KEYS: {pinned.id} is no RSA key of {LEAST_BITS} bits")
     return found
 
 
-def _certified(name: str, pem: bytes) -> object:
-    certificate = x509.load_pem_x509_certificate(pem)
-    if f"{certificate.serial_number:X}" != name.upper().lstrip("0"):
-        raise SettingsRefused(f"HUTONG_WECHAT_PAY__PLATFORM_KEYS: the certificate's serial number is not {name}")
-    return certificate.public_key()
+def _read(name: str, pem: bytes) -> tuple[object, str | None]:
+    """A public key, and the serial number of its certificate, if it came in one."""
+    try:
+        if b"BEGIN CERTIFICATE" not in pem:
+            return serialization.load_pem_public_key(pem), None
+        certificate = x509.load_pem_x509_certificate(pem)
+    except ValueError:
+        raise SettingsRefused(f"HUTONG_WECHAT_PAY__PLATFORM_KEYS: {name} is neither a key nor a certificate") from None
+    return certificate.public_key(), f"{certificate.serial_number:X}"
 
 
 def _private_key(text: str) -> RSAPrivateKey:
