@@ -38,15 +38,9 @@ class Streamed:
         self.status = response.status
         self.headers = {name.lower(): value for name, value in response.headers.items()}
         if (connection := response.connection) is not None and connection.protocol is not None:
-            connection.protocol.read_timeout = (
-                None  # it was for the head; the library would arm it anew for each packet
-            )
+            # It was for the head; the library would arm it anew for each packet.
+            connection.protocol.read_timeout = None
             connection.protocol.start_timeout()
-
-    @property
-    def closed(self) -> bool:
-        """Whether it was read to the end, broke off or was let go."""
-        return self._running is None
 
     async def read(self) -> bytes:
         """What has come, at least one byte; empty at the end.
@@ -54,12 +48,13 @@ class Streamed:
         Raises:
             OutboundFailed: it was cut, came too late, or is longer than allowed.
         """
-        if self.closed:
+        running = self._running
+        if running is None:
             return b""
         try:
             chunk = await self._chunk()
         except BaseException as error:
-            if self.closed and isinstance(error, Exception):
+            if self._running is not running and isinstance(error, Exception):
                 return b""  # closed by somebody else meanwhile; the connection went with it
             await self._leave(error)
             raise
