@@ -42,10 +42,10 @@ async def run(*, quick: bool) -> list[Finding]:
     async with servers.process(["-m", "benchmarks.chat_upstream", str(port)], {}), http_client() as client:
         await servers.answering(f"{url}/models")
         async with _gateway(url) as ours:
-            measured = [_round(relay, streams) for relay in (ours, _bare(client, url))]
-            for first in measured:
-                await first()
-            costs, floor = await alternate(*measured, rounds)
+            mine, bare = _round(ours, streams), _round(_bare(client, url), streams)
+            await mine()
+            await bare()
+            costs, floor = await alternate(mine, bare, rounds)
     return _findings(costs, floor)
 
 
@@ -102,7 +102,8 @@ async def _gateway(url: str) -> AsyncIterator[Relay]:
             count += 1
             size += len(b"data: " + delta.raw + b"\n\n") + len(delta.text)
         receipt = await stream.receipt()
-        assert receipt.usage.completion and size
+        assert receipt.usage.completion
+        assert size
         return count
 
     yield relay

@@ -1,6 +1,6 @@
 """The client of OpenAI-compatible providers against a vendor that follows scripts."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,7 +25,7 @@ def client_of(url: str, outbound: Outbound, *, name: str = "openai", **limits: f
 class Deltas(Protocol):
     """What a provider's stream and the gateway's have in common."""
 
-    def __aiter__(self) -> AsyncIterator[ChatDelta]: ...
+    def __aiter__(self) -> AsyncIterator[ChatDelta | Sequence[ChatDelta]]: ...
 
 
 @dataclass
@@ -44,8 +44,8 @@ async def heard(stream: Deltas) -> Heard:
     """The whole of a stream, and how it failed."""
     found = Heard([])
     try:
-        async for delta in stream:
-            found.deltas.append(delta)
+        async for some in stream:
+            found.deltas += [some] if isinstance(some, ChatDelta) else some
     except Exception as error:
         found.failure = error
     return found

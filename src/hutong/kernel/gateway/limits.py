@@ -5,7 +5,7 @@ there costs two transactions, for work that lasts seconds and that the provider 
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from hutong.kernel.gateway.chat import ChatCall, ChatDelta, ChatProvider, ProviderAnswer, ProviderStream
 from hutong.kernel.gateway.errors import ProviderBusy, ProviderThrottled
@@ -67,12 +67,18 @@ class Limited:
             raise ProviderBusy(vendor_code="paused", retry_after=wait)
         if wait > 0:
             await asyncio.sleep(wait)
+        if self._places.locked():
+            await self._queue()
+        else:
+            await self._places.acquire()
+        self._running.inc()
+
+    async def _queue(self) -> None:
         try:
             async with asyncio.timeout(self._longest):
                 await self._places.acquire()
         except TimeoutError as error:
             raise ProviderBusy(vendor_code="no_place", retry_after=self._longest) from error
-        self._running.inc()
 
     def _leave(self) -> None:
         self._places.release()
@@ -93,10 +99,10 @@ class _Held:
         self._limited: Limited | None = limited
         self.request_id = inner.request_id
 
-    async def __aiter__(self) -> AsyncIterator[ChatDelta]:
+    async def __aiter__(self) -> AsyncIterator[Sequence[ChatDelta]]:
         try:
-            async for delta in self._inner:
-                yield delta
+            async for deltas in self._inner:
+                yield deltas
         finally:
             self._free()
 

@@ -5,8 +5,11 @@ what was generated until then. Source: reference/chat.md §6.2.
 """
 
 from collections.abc import AsyncIterator
+from functools import cache
+from typing import NamedTuple
 
 import orjson
+from prometheus_client import Counter, Histogram
 
 from hutong.kernel.gateway.chat import ChatCall, ChatDelta, ProviderStream, Receipt, Usage
 from hutong.kernel.gateway.errors import ProviderFailed
@@ -24,22 +27,41 @@ class Tally:
 
     def __init__(self) -> None:
         self._parts: list[str] = []
-        self._size = 0
+        self.size = 0
         self._counted = 0
 
-    def add(self, text: str, beside: str) -> bool:
-        """Note what a delta adds. Returns whether it is time to `fold`."""
-        for part in (text, beside):
-            if part:
-                self._parts.append(part)
-                self._size += len(part)
-        return self._size > FOLD
+    def add(self, text: str, beside: str) -> None:
+        """Note what a delta adds; `fold` when `size` is more than `FOLD`."""
+        if text:
+            self._parts.append(text)
+            self.size += len(text)
+        if beside:
+            self._parts.append(beside)
+            self.size += len(beside)
 
     async def fold(self) -> int:
         """Count what is kept and let it go; returns the tokens of everything so far."""
-        kept, self._parts, self._size = "".join(self._parts), [], 0
+        kept, self._parts, self.size = "".join(self._parts), [], 0
         self._counted += await count(kept)
         return self._counted
+
+
+class _Counters(NamedTuple):
+    prompt: Counter
+    completion: Counter
+    cost: Counter
+    first_token: Histogram
+
+
+@cache
+def _counters(provider: str, model: str) -> _Counters:
+    """Looking a label up costs more than counting; routes are as many as operators write down."""
+    return _Counters(
+        metrics.openai_tokens.labels(provider, model, "prompt"),
+        metrics.openai_tokens.labels(provider, model, "completion"),
+        metrics.openai_cost.labels(provider, model),
+        metrics.openai_first_token_seconds.labels(provider, model),
+    )
 
 
 class Meter:
@@ -66,10 +88,11 @@ class Meter:
         """The receipt, counted in the metrics: call this once."""
         route, cost = self._route, self._route.facts.cost(usage)
         metrics.openai_requests.labels(route.provider, route.model, outcome).inc()
-        metrics.openai_tokens.labels(route.provider, route.model, "prompt").inc(usage.prompt)
-        metrics.openai_tokens.labels(route.provider, route.model, "completion").inc(usage.completion)
-        metrics.openai_cost.labels(route.provider, route.model).inc(cost)
-        metrics.openai_first_token_seconds.labels(route.provider, route.model).observe(self._first)
+        counters = _counters(route.provider, route.model)
+        counters.prompt.inc(usage.prompt)
+        counters.completion.inc(usage.completion)
+        counters.cost.inc(cost)
+        counters.first_token.observe(self._first)
         seconds = self._clock.monotonic() - self._begun
         return Receipt(route.provider, route.model, usage, cost, request_id, self._first, seconds)
 
@@ -92,13 +115,15 @@ class MeteredStream:
     async def __aiter__(self) -> AsyncIterator[ChatDelta]:
         tally = self._tally
         try:
-            async for delta in self._inner:
-                if tally.add(delta.text, delta.beside):
+            async for deltas in self._inner:
+                for delta in deltas:
+                    tally.add(delta.text, delta.beside)
+                    if delta.usage is not None:
+                        self._told = delta.usage
+                    self._last = delta.raw
+                    yield delta
+                if tally.size > FOLD:
                     await tally.fold()
-                if delta.usage is not None:
-                    self._told = delta.usage
-                self._last = delta.raw
-                yield delta
         except ProviderFailed as error:
             self._outcome = error.code
             raise

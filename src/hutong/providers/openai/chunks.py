@@ -51,35 +51,41 @@ class Chunks:
         if chunk.get("error"):
             self.error = chunk["error"]
             return None
-        choices, usage = chunk.get("choices"), usage_in(chunk.get("usage"))
-        if choices is None and usage is not None:
-            choices = chunk["choices"] = []
+        usage = self._usage_of(chunk)
+        choices = chunk.setdefault("choices", []) if usage is not None else chunk.get("choices")
         if not isinstance(choices, list):
             raise NotAChunk("an event has no choices")
-        if chunk.get("usage", 0) is None and not self._keep_null_usage:
-            del chunk["usage"]
         chunk["model"] = self._model
-        text, beside, finish = self._read(choices)
+        text, beside, finish = self._choice(choices[0]) if len(choices) == 1 else self._choices(choices)
         return ChatDelta(orjson.dumps(chunk), text, beside, finish, usage, not choices and usage is not None)
 
-    def _read(self, choices: list[Any]) -> tuple[str, str, str | None]:
+    def _usage_of(self, chunk: dict[str, Any]) -> Usage | None:
+        given = chunk.get("usage")
+        if given is not None:
+            return usage_in(given)
+        if not self._keep_null_usage:
+            chunk.pop("usage", None)
+        return None
+
+    def _choices(self, choices: list[Any]) -> tuple[str, str, str | None]:
         text, beside, finish = "", "", None
         for choice in choices:
-            if not isinstance(choice, dict):
-                raise NotAChunk("a choice is no object")
-            index = choice.get("index") or 0
-            content, other = generated(choice.get("delta"))
-            reason = choice.get("finish_reason")
-            if reason:
-                self._open.discard(index)
-                self._finished = True
-            elif content or other:
-                self._open.add(index)
-            if index == 0:
-                text, beside, finish = text + content, beside + other, reason or finish
-            else:
-                beside += content + other
+            content, other, reason = self._choice(choice)
+            text, beside, finish = text + content, beside + other, reason or finish
         return text, beside, finish
+
+    def _choice(self, choice: Any) -> tuple[str, str, str | None]:
+        if not isinstance(choice, dict):
+            raise NotAChunk("a choice is no object")
+        index = choice.get("index") or 0
+        content, other = generated(choice.get("delta"))
+        reason = choice.get("finish_reason")
+        if reason:
+            self._open.discard(index)
+            self._finished = True
+        elif content or other:
+            self._open.add(index)
+        return (content, other, reason) if index == 0 else ("", content + other, None)
 
 
 def generated(message: Any) -> tuple[str, str]:

@@ -4,7 +4,7 @@ It is whole when the provider said `[DONE]`, or when every choice that began has
 interruption, however cleanly the connection was closed. Source: reference/chat.md §2.1, §2.3, §4.4.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from hutong.kernel.gateway.chat import ChatDelta
@@ -58,12 +58,11 @@ class OpenAIStream:
             raise ProviderDown(vendor_code="empty")
         self._running.relax()
 
-    async def __aiter__(self) -> AsyncIterator[ChatDelta]:
+    async def __aiter__(self) -> AsyncIterator[Sequence[ChatDelta]]:
         deltas = self._first
         try:
             while True:
-                for delta in deltas:
-                    yield delta
+                yield deltas
                 if self._done:
                     await self._let_go()
                     return
