@@ -117,7 +117,8 @@ class MeteredStream:
         try:
             async for deltas in self._inner:
                 for delta in deltas:
-                    tally.add(delta.text, delta.beside)
+                    if delta.text or delta.beside:
+                        tally.add(delta.text, delta.beside)
                     if delta.usage is not None:
                         self._told = delta.usage
                     self._last = delta.raw

@@ -51,21 +51,18 @@ class Chunks:
         if chunk.get("error"):
             self.error = chunk["error"]
             return None
-        usage = self._usage_of(chunk)
-        choices = chunk.setdefault("choices", []) if usage is not None else chunk.get("choices")
+        given = chunk.get("usage")
+        usage = None if given is None else usage_in(given)
+        if given is None and not self._keep_null_usage:
+            chunk.pop("usage", None)
+        choices = chunk.get("choices")
+        if choices is None and usage is not None:
+            choices = chunk["choices"] = []
         if not isinstance(choices, list):
             raise NotAChunk("an event has no choices")
         chunk["model"] = self._model
         text, beside, finish = self._choice(choices[0]) if len(choices) == 1 else self._choices(choices)
         return ChatDelta(orjson.dumps(chunk), text, beside, finish, usage, not choices and usage is not None)
-
-    def _usage_of(self, chunk: dict[str, Any]) -> Usage | None:
-        given = chunk.get("usage")
-        if given is not None:
-            return usage_in(given)
-        if not self._keep_null_usage:
-            chunk.pop("usage", None)
-        return None
 
     def _choices(self, choices: list[Any]) -> tuple[str, str, str | None]:
         text, beside, finish = "", "", None
@@ -77,9 +74,10 @@ class Chunks:
     def _choice(self, choice: Any) -> tuple[str, str, str | None]:
         if not isinstance(choice, dict):
             raise NotAChunk("a choice is no object")
-        index = choice.get("index") or 0
+        index, reason = choice.get("index") or 0, choice.get("finish_reason")
+        if not isinstance(index, int) or not isinstance(reason, str | None):
+            raise NotAChunk("a choice has an odd index or reason")
         content, other = generated(choice.get("delta"))
-        reason = choice.get("finish_reason")
         if reason:
             self._open.discard(index)
             self._finished = True
@@ -104,8 +102,8 @@ def generated(message: Any) -> tuple[str, str]:
     if content and len(message) == 1:  # nearly all deltas
         return content, ""
     others = [message.get("refusal"), next((message[name] for name in REASONING if message.get(name)), None)]
-    calls = message.get("tool_calls") or ()
-    functions = [call.get("function") for call in calls if isinstance(call, dict)]
+    calls = message.get("tool_calls")
+    functions = [call.get("function") for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
     functions.append(message.get("function_call"))
     for function in functions:
         if isinstance(function, dict):

@@ -56,9 +56,10 @@ class EventReader:
         found: list[bytes] = []
         for line in lines:
             if line.startswith(b"data:"):
+                if self._data:
+                    self._size += len(line)
+                    self._check(self._size)
                 self._data.append(line[6:] if line.startswith(b"data: ") else line[5:])
-                self._size += len(line)
-                self._check(self._size)
             elif not line:
                 if self._data:
                     found.append(self._data[0] if len(self._data) == 1 else b"\n".join(self._data))
