@@ -36,7 +36,7 @@ Relay = Callable[[], Awaitable[int]]
 
 async def run(*, quick: bool) -> list[Finding]:
     """CPU of this process for one stream, both ways in turn."""
-    streams, rounds = (200, 2) if quick else (2000, 6)
+    streams, rounds = (1000, 3) if quick else (3000, 6)
     port = servers.port()
     url = f"http://127.0.0.1:{port}/v1"
     async with servers.process(["-m", "benchmarks.chat_upstream", str(port)], {}), http_client() as client:

@@ -38,6 +38,7 @@ class Chats:
         self._providers = providers
         self._document = document
         self._clock = clock
+        self._known: tuple[str, Routing] | None = None
 
     def models(self, *, vip: bool) -> list[ModelCard]:
         """The models that a user may use, in the document's order."""
@@ -87,7 +88,10 @@ class Chats:
 
     @property
     def _routing(self) -> Routing:
-        return Routing(self._document.value, self._providers)
+        """Of the document's present version."""
+        if self._known is None or self._known[0] != self._document.version:
+            self._known = self._document.version, Routing(self._document.value, self._providers)
+        return self._known[1]
 
 
 class Forbidden:

@@ -47,13 +47,13 @@ class Routing:
 
     def __init__(self, models: Models, providers: Collection[str]) -> None:
         self._models = models
-        self._providers = providers
+        self._routes = {name: _routes(entry, models, providers) for name, entry in models.models.items()}
 
     def cards(self, *, vip: bool) -> list[ModelCard]:
         """The models that a user may use."""
         found = []
         for name, entry in self._models.models.items():
-            routes = self._routes(entry)
+            routes = self._routes[name]
             if routes and (vip or entry.access == "everyone"):
                 found.append(ModelCard(name, entry.access == "vip", _least(routes), self._models.currency))
         return found
@@ -83,20 +83,19 @@ class Routing:
 
     def _entry(self, name: str, *, vip: bool) -> tuple[Entry, list[Route]]:
         entry = self._models.models.get(name)
-        routes = self._routes(entry) if entry is not None else []
+        routes = self._routes.get(name)
         if entry is None or not routes:
             raise ModelUnknown
         if entry.access == "vip" and not vip:
             raise ModelForbidden
         return entry, routes
 
-    def _routes(self, entry: Entry) -> list[Route]:
-        parted = [(name, *name.split(":", 1)) for name in entry.routes]
-        return [
-            Route(name, provider, model, self._models.facts[name])
-            for name, provider, model in parted
-            if provider in self._providers
-        ]
+
+def _routes(entry: Entry, models: Models, providers: Collection[str]) -> list[Route]:
+    parted = [(name, *name.split(":", 1)) for name in entry.routes]
+    return [
+        Route(name, provider, model, models.facts[name]) for name, provider, model in parted if provider in providers
+    ]
 
 
 def _least(routes: list[Route]) -> Facts:

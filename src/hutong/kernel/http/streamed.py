@@ -42,6 +42,11 @@ class Streamed:
             connection.protocol.read_timeout = None
             connection.protocol.start_timeout()
 
+    @property
+    def at_end(self) -> bool:
+        """Whether all has come and was read."""
+        return self._running is None or self._response.content.at_eof()
+
     async def read(self) -> bytes:
         """What has come, at least one byte; empty at the end.
 

@@ -78,6 +78,8 @@ class OpenAIStream:
 
     async def _let_go(self) -> None:
         """Wait a moment for the end of the body, so that the connection can be used again."""
+        if self._running.at_end:
+            return
         self._running.expect(LAST_BYTES_SECONDS)
         try:
             while await self._running.read():
