@@ -22,10 +22,10 @@ DATABASES = ["sqlite", *(pytest.param(name, marks=pytest.mark.server) for name i
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """The kernel and flows run on every database, the rest on SQLite and PostgreSQL; flows and jobs on a cluster too."""
-    if "store_kind" in metafunc.fixturenames and metafunc.definition.path.parent in ON_A_CLUSTER_TOO:
+    if _leaves_open(metafunc, "store_kind") and metafunc.definition.path.parent in ON_A_CLUSTER_TOO:
         kinds = ["redis", pytest.param("cluster", marks=pytest.mark.server)]
         metafunc.parametrize("store_kind", kinds, indirect=True)
-    if "database_url" in metafunc.fixturenames and not _chooses_databases(metafunc):
+    if _leaves_open(metafunc, "database_url"):
         metafunc.parametrize("database_url", DATABASES if _is_everywhere(metafunc) else DATABASES[:2], indirect=True)
 
 
@@ -34,9 +34,10 @@ def _is_everywhere(metafunc: pytest.Metafunc) -> bool:
     return path.is_relative_to(HERE / "kernel") or path.parent.name == "flows"
 
 
-def _chooses_databases(metafunc: pytest.Metafunc) -> bool:
+def _leaves_open(metafunc: pytest.Metafunc, fixture: str) -> bool:
+    """Whether a test uses the fixture and does not choose its parameters by itself."""
     chosen = [str(mark.args[0]) for mark in metafunc.definition.iter_markers("parametrize")]
-    return any("database_url" in names for names in chosen)
+    return fixture in metafunc.fixturenames and not any(fixture in names for names in chosen)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -144,7 +144,7 @@ async def disk_full(ground: Ground) -> Finding:
 async def clock_steps(ground: Ground) -> Finding:
     """Workers whose clocks are wrong by up to a day, and jump: who is charged, refunded or served twice is nobody."""
     async with (
-        fleet_on(ground.folder, ground.database, ground.store) as fleet,
+        fleet_on(ground.folder, ground.database, ground.store, lease_seconds=3.0) as fleet,
         crowd_at(fleet, ground) as crowd,
         wrong_workers(fleet) as clocks,
     ):

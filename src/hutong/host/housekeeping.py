@@ -20,6 +20,8 @@ EXPIRE, VERIFY, FORGET = "kernel.credits.expire_holds", "kernel.ledger.verify", 
 FORGET_TRIES, FORGET_SESSIONS = "kernel.identity.forget_tries", "kernel.identity.forget_sessions"
 KEYS_LIVE = timedelta(days=7)
 SESSIONS_LIVE = timedelta(days=30)
+LASTING = Retry(attempts=20, first=1.0, longest=60.0)
+"""A database that is away for some minutes, or workers that keep dying, are no reason for a dead letter."""
 _log = logger("host.housekeeping")
 
 
@@ -29,11 +31,11 @@ def kernel_work(kernel: Kernel, everything: Callable[[], Work]) -> Work:
     notices = LockNotices(kernel.db, kernel.jobs, kernel.mail, kernel.clock, kernel.settings.auth)
     return Work(
         tasks=(
-            Task(EXPIRE, chores.expire, Retry(attempts=3)),
-            Task(VERIFY, chores.verify, Retry(attempts=3), timeout=600.0),
-            Task(FORGET, chores.forget_keys, Retry(attempts=3)),
-            Task(FORGET_TRIES, chores.forget_tries, Retry(attempts=3)),
-            Task(FORGET_SESSIONS, chores.forget_sessions, Retry(attempts=3), timeout=600.0),
+            Task(EXPIRE, chores.expire, LASTING),
+            Task(VERIFY, chores.verify, LASTING, timeout=600.0),
+            Task(FORGET, chores.forget_keys, LASTING),
+            Task(FORGET_TRIES, chores.forget_tries, LASTING),
+            Task(FORGET_SESSIONS, chores.forget_sessions, LASTING, timeout=600.0),
             *kernel.mail.tasks(),
             *notices.tasks(),
         ),

@@ -90,7 +90,7 @@ class Host:
             files=files,
             images=ImageIntake(),
             gateway=_gateway(
-                settings, self.outbound, db, clock, open_chats(settings, self.outbound, self.inside, clock, models)
+                settings, self.outbound, db, open_chats(settings, self.outbound, self.inside, clock, models)
             ),
             mail=mail,
             passwords=Passwords(settings.auth.hash_threads, settings.auth.hash_queue),
@@ -153,12 +153,12 @@ def dashscope_url(settings: Settings) -> str:
     return settings.dashscope.base_url or f"{settings.public_url.rstrip('/')}{SANDBOX_PATH}/api/v1"
 
 
-def _gateway(settings: Settings, outbound: Outbound, db: Database, clock: Clock, chats: Chats) -> Gateway:
+def _gateway(settings: Settings, outbound: Outbound, db: Database, chats: Chats) -> Gateway:
     chosen = settings.dashscope
     client = DashScopeEmoji(chosen, dashscope_url(settings), outbound)
     usual = SANDBOX_POLL_SECONDS if settings.sandboxed else VENDOR_POLL_SECONDS
     return Gateway(
-        faces=PacedDetection(client, db, clock, chosen),
+        faces=PacedDetection(client, db, chosen),
         videos=client,
         video_lane=Lane(VIDEO_LANE, chosen.in_flight, chosen.submit_per_second),
         poll_seconds=max(usual, chosen.in_flight / chosen.query_per_second),

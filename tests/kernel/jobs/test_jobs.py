@@ -334,6 +334,45 @@ async def test_whoever_enqueues_may_have_a_wrong_clock(shop: Shop) -> None:
     assert sorted(ran) == ["-1, at once", "-1, soon", "1, at once", "1, soon"]
 
 
+async def test_what_is_asked_for_while_it_runs_runs_again_at_once_whatever_the_clock_of_who_asked(shop: Shop) -> None:
+    ahead = Jobs(ids, ManualClock(CLOCK.now() + timedelta(days=1)), shop.bell)
+    runs = 0
+
+    async def handler(job: Job) -> None:
+        nonlocal runs
+        runs += 1
+        if runs == 1:
+            await shop.db.write(ahead.enqueue_once, "t", "k", {})
+
+    await shop.db.write(ahead.enqueue_once, "t", "k", {})
+    async with shop.working(Task("t", handler)):
+        await until(shop.done, 10)
+
+    assert runs == 2
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("store_kind", ["redis"], indirect=True)
+async def test_what_is_not_due_yet_is_not_looked_at(shop: Shop) -> None:
+    """Few of very many jobs are due: PostgreSQL goes to them by the index, and not through all that wait."""
+    later = CLOCK.now() + timedelta(hours=1)
+
+    def fill(conn: Connection) -> None:
+        for _ in range(3_000):
+            shop.jobs.enqueue(conn, "t", {}, run_at=later)
+        conn.exec_driver_sql("ANALYZE jobs")
+
+    def plan(conn: Connection) -> str:
+        query = str(claims.due(["t"], 40).compile(conn, compile_kwargs={"literal_binds": True}))
+        return "\n".join(conn.exec_driver_sql(f"EXPLAIN {query}").scalars())
+
+    await shop.db.write(fill)
+    conditions = [line for line in (await shop.db.read(plan)).splitlines() if "Index Cond" in line]
+
+    assert len(conditions) == 1 and "run_at <=" in conditions[0]
+
+
 @pytest.mark.parametrize("seconds", [float("inf"), float("nan"), -1.0, 1e300])
 async def test_a_time_that_is_none_fails_its_own_run_only(shop: Shop, seconds: float) -> None:
     """What a vendor told us to wait may be anything; the jobs beside it are finished all the same."""

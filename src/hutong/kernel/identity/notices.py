@@ -41,7 +41,7 @@ class LockNotices:
 
     def tasks(self) -> tuple[Task, ...]:
         """The job, for the host's worker."""
-        return (Task(TELL, self._tell, Retry(attempts=3)),)
+        return (Task(TELL, self._tell, Retry(attempts=20)),)
 
     async def _tell(self, job: Job) -> None:
         """Mail the owner of an address that it is locked, three times a day at most. Run twice, it may mail twice."""

@@ -56,7 +56,7 @@ def renew(conn: Connection, held: Iterable[Job], worker: str, lease: float) -> s
 def finish(conn: Connection, done: Sequence[Job], again: Sequence[tuple[Job, float]]) -> None:
     """Delete finished jobs; queue those again that asked for it (in so many seconds), or were asked for while they ran."""
     if done and conn.execute(jobs.delete().where(_same(done), jobs.c.requested == 0)).rowcount != len(done):
-        conn.execute(update(jobs).where(_same(done)).values(**_requeued(jobs.c.created_at), attempt=0))
+        conn.execute(update(jobs).where(_same(done)).values(**_requeued(utc_now()), attempt=0))
     for job, seconds in again:
         conn.execute(update(jobs).where(_same([job])).values(**_requeued(now_plus(round(seconds, 3))), attempt=0))
 
@@ -123,11 +123,10 @@ def fire(conn: Connection, schedule: Schedule, now: datetime) -> bool:
     return moved.rowcount == 1 and row.next_at <= now
 
 
-def backlog(conn: Connection, now: datetime) -> tuple[int, float, int]:
+def backlog(conn: Connection) -> tuple[int, float, int]:
     """(jobs that are due, age of the oldest in seconds, dead letters)."""
-    count, oldest = conn.execute(
-        select(func.count(), func.min(jobs.c.run_at)).where(jobs.c.state == JobState.QUEUED, jobs.c.run_at <= now)
-    ).one()
+    late = select(func.count(), func.min(jobs.c.run_at), utc_now())
+    count, oldest, now = conn.execute(late.where(jobs.c.state == JobState.QUEUED, jobs.c.run_at <= utc_now())).one()
     dead = conn.execute(select(func.count()).select_from(dead_jobs)).scalar_one()
     return count, (now - oldest).total_seconds() if oldest else 0.0, dead
 

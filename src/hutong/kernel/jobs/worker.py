@@ -191,7 +191,7 @@ class Worker:
         if time.monotonic() - self._idle_since < STALE_ENTRY_SECONDS:
             return
         self._idle_since = time.monotonic()
-        due, oldest, dead = await self._db.read(claims.backlog, self._clock.now())
+        due, oldest, dead = await self._db.read(claims.backlog)
         metrics.jobs_waiting.set(due)
         metrics.jobs_oldest_seconds.set(oldest)
         metrics.jobs_dead.set(dead)
@@ -259,6 +259,8 @@ class Worker:
             write = self._db.write(claims.retry, job, reason, wait)
         try:
             await write
+        except HutongError as away:
+            _log.warning("a failure was not written down; the lease will end", job=job.id, error=away.message)
         finally:
             self._let_go(job)
 

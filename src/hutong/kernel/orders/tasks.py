@@ -38,7 +38,7 @@ class OrderTasks:
             return task_name(self._shop.realm, verb)
 
         return (
-            Task(named("sweep"), self.sweep, Retry(attempts=3), timeout=120.0),
+            Task(named("sweep"), self.sweep, Retry(attempts=20), timeout=120.0),
             Task(named("reconcile"), self.reconcile, LASTING),
             Task(named("fulfil"), self.fulfil, Retry(attempts=20, first=1.0), on_dead=self._not_fulfilled),
             Task(named("revoke"), self.revoke, Retry(attempts=20, first=1.0)),

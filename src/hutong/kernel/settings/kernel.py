@@ -59,6 +59,11 @@ class HttpSettings(Section):
     body_pause_seconds: float = Field(
         30.0, gt=0, description="Seconds that the body of a request may stand still while it arrives."
     )
+    body_bytes_per_second: float = Field(
+        500.0,
+        gt=0,
+        description="Bytes a second that the body of a request must have on average, after its first `body_pause_seconds`.",
+    )
     key_lease_seconds: float = Field(
         10.0, gt=0, description="Seconds after which an Idempotency-Key whose request died may be used again."
     )

@@ -8,7 +8,6 @@ import asyncio
 from hutong.kernel.db import Database
 from hutong.kernel.gateway import FaceDetection, FaceVerdict, ProviderThrottled
 from hutong.kernel.gateway.slots import reserve_turn
-from hutong.kit.clock import Clock
 from hutong.providers.dashscope.settings import DashScopeSettings
 
 LANE = "dashscope.detect"
@@ -19,8 +18,8 @@ MARGIN_SECONDS = 0.05
 class PacedDetection:
     """A `FaceDetection` that waits for its turn and asks again when the vendor is busy all the same."""
 
-    def __init__(self, inner: FaceDetection, db: Database, clock: Clock, settings: DashScopeSettings) -> None:
-        self._inner, self._db, self._clock, self._settings = inner, db, clock, settings
+    def __init__(self, inner: FaceDetection, db: Database, settings: DashScopeSettings) -> None:
+        self._inner, self._db, self._settings = inner, db, settings
 
     async def detect(self, image_url: str) -> FaceVerdict:
         """As the inner one.
@@ -39,7 +38,7 @@ class PacedDetection:
 
     async def _wait_for_turn(self) -> None:
         pace, longest = self._settings.detect_per_second, self._settings.detect_wait
-        wait = await self._db.write(reserve_turn, LANE, pace, longest, self._clock.now())
+        wait = await self._db.write(reserve_turn, LANE, pace, longest)
         if wait is None:
             raise ProviderThrottled("Many pictures are being looked at; try again shortly.", retry_after=longest / 2)
         if wait > 0:

@@ -36,7 +36,7 @@ class Erasing:
         return Work(
             tasks=(
                 Task(ERASE, self.erase, Retry(attempts=20, first=2.0)),
-                Task(TIDY, self.tidy, Retry(attempts=3, first=60.0), timeout=3600.0),
+                Task(TIDY, self.tidy, Retry(attempts=20, first=60.0), timeout=3600.0),
             ),
             schedules=(Schedule(TIDY, cron="41 4 * * *"),),
         )

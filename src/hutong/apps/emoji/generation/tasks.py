@@ -102,7 +102,7 @@ class Pipeline:
         await self._kernel.db.write(self._kernel.jobs.enqueue, ADMIT, {})
 
     def _admit_one(self, conn: Connection) -> bool:
-        room = lock_lane(conn, self._lane, self._kernel.clock.now())
+        room = lock_lane(conn, self._lane)
         now = self._kernel.clock.now()  # the lane may have kept us waiting, and the task may have come meanwhile
         task = repository.find_first_waiting(conn)
         if task is None:
@@ -111,11 +111,12 @@ class Pipeline:
             endings.fail(conn, task, "queue", "queue_timeout", now, self._kernel.ids)
             return True
         if isinstance(room, Busy):
-            if room.retry_at is not None:
-                self._kernel.jobs.enqueue_once(conn, ADMIT, PACED, {}, run_at=room.retry_at)
+            if room.seconds is not None:
+                due = now + timedelta(seconds=room.seconds)
+                self._kernel.jobs.enqueue_once(conn, ADMIT, PACED, {}, run_at=due)
             return False
         if repository.move(conn, task, Stage.SUBMITTING, now, self._kernel.ids, "admitted", {"started_at": now}):
-            take_slot(conn, self._lane, room, str(task.id), now)
+            take_slot(conn, self._lane, room, str(task.id))
             self._kernel.jobs.enqueue(conn, SUBMIT, _of(task))
         return True  # when its owner called it off a moment ago, the next one is looked at
 
@@ -203,7 +204,7 @@ class Pipeline:
     def _take_back(self, conn: Connection, task_id: int) -> None:
         """Put a task back into the queue and stop giving the provider anything until the pause is over."""
         now = self._kernel.clock.now()
-        pause_lane(conn, self._lane.name, now + timedelta(seconds=self._settings.blocked_pause_seconds), now)
+        pause_lane(conn, self._lane.name, self._settings.blocked_pause_seconds)
         task = repository.find(conn, task_id)
         if task is None or task.stage is not Stage.SUBMITTING:
             return
