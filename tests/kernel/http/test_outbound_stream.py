@@ -1,6 +1,7 @@
 """`Outbound.stream`: the same guard, breaker and metrics as for whole answers, and nothing that arrived is dropped."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -10,10 +11,17 @@ from hutong.kernel.observability.metrics import outbound_seconds
 from support.scripted_vendor import Cut, Hang, Script, ScriptedVendor, Step, scripted_vendor
 
 
+@pytest.fixture
+async def outbound() -> AsyncIterator[Outbound]:
+    made = Outbound(allow_private=True)
+    yield made
+    await made.close()
+
+
 async def _open(
     outbound: Outbound, url: str, *, vendor: str = "v", first: float = 1.0, largest: int = 10_000
 ) -> Streamed:
-    return await outbound.stream(vendor, "c", "GET", url, headers={}, first=first, timeout=10, largest=largest)
+    return await outbound.stream(vendor, "c", "POST", url, headers={}, first=first, timeout=10, largest=largest)
 
 
 async def _all(running: Streamed) -> bytes:
@@ -30,16 +38,15 @@ def _seen(outcome: str) -> float:
 
 @pytest.mark.parametrize("url", ["http://169.254.169.254/", "http://localhost:1/", "http://127.0.0.1:1/", "ftp://x/"])
 async def test_addresses_inside_are_refused(url: str) -> None:
-    outbound = Outbound(allow_private=False)
+    guarded = Outbound(allow_private=False)
 
     with pytest.raises(AddressRefused):
-        await _open(outbound, url)
+        await _open(guarded, url)
 
-    await outbound.close()
+    await guarded.close()
 
 
-async def test_what_arrived_before_a_cut_is_read_before_it_is_told() -> None:
-    outbound = Outbound(allow_private=True)
+async def test_what_arrived_before_a_cut_is_read_before_it_is_told(outbound: Outbound) -> None:
     async with scripted_vendor() as vendor:
         vendor.will(Script([b"one", b"two", Cut()]))
         running = await _open(outbound, vendor.url)
@@ -51,17 +58,14 @@ async def test_what_arrived_before_a_cut_is_read_before_it_is_told() -> None:
             await running.read()
         assert await running.read() == b""
         assert _seen("lost") > before
-    await outbound.close()
 
 
-async def test_it_is_no_longer_than_allowed() -> None:
-    outbound = Outbound(allow_private=True)
+async def test_it_is_no_longer_than_allowed(outbound: Outbound) -> None:
     async with scripted_vendor() as vendor:
         vendor.will(Script([b"x" * 600, b"x" * 600]))
 
         with pytest.raises(OutboundFailed):
             await _all(await _open(outbound, vendor.url, largest=1000))
-    await outbound.close()
 
 
 FAILURES: dict[str, list[Step]] = {
@@ -73,8 +77,7 @@ FAILURES: dict[str, list[Step]] = {
 
 
 @pytest.mark.parametrize("name", FAILURES)
-async def test_a_vendor_that_keeps_failing_is_left_alone(name: str) -> None:
-    outbound = Outbound(allow_private=True)
+async def test_a_vendor_that_keeps_failing_is_left_alone(outbound: Outbound, name: str) -> None:
     async with scripted_vendor() as vendor:
         vendor.will(*[Script(FAILURES[name])] * 8)
         for _ in range(8):
@@ -83,7 +86,6 @@ async def test_a_vendor_that_keeps_failing_is_left_alone(name: str) -> None:
 
         with pytest.raises(CircuitOpen):
             await _open(outbound, vendor.url)
-    await outbound.close()
 
 
 async def _read_with_limit(outbound: Outbound, vendor: ScriptedVendor) -> None:
@@ -92,9 +94,8 @@ async def _read_with_limit(outbound: Outbound, vendor: ScriptedVendor) -> None:
     await _all(running)
 
 
-async def test_callers_who_leave_say_nothing_about_the_vendor() -> None:
+async def test_callers_who_leave_say_nothing_about_the_vendor(outbound: Outbound) -> None:
     """Seven failures, some callers who lost patience, and the eighth failure opens the breaker all the same."""
-    outbound = Outbound(allow_private=True)
     async with scripted_vendor() as vendor:
         vendor.will(*[Script([Cut()])] * 7, Script([Hang()]), Script([Cut()]))
         for _ in range(7):
@@ -110,11 +111,9 @@ async def test_callers_who_leave_say_nothing_about_the_vendor() -> None:
 
         with pytest.raises(CircuitOpen):
             await _open(outbound, vendor.url)
-    await outbound.close()
 
 
-async def test_the_timer_looks_at_the_latest_wish_only() -> None:
-    outbound = Outbound(allow_private=True)
+async def test_the_timer_looks_at_the_latest_wish_only(outbound: Outbound) -> None:
     async with scripted_vendor() as vendor:
         vendor.will(Script([b"a", 0.3, b"b", Hang()]))
         running = await _open(outbound, vendor.url)
@@ -127,4 +126,3 @@ async def test_the_timer_looks_at_the_latest_wish_only() -> None:
         running.expect(0.05)
         with pytest.raises(OutboundFailed):
             await running.read()
-    await outbound.close()
