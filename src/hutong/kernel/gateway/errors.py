@@ -18,9 +18,11 @@ ModelUnknown        no such model, here or there
 ModelForbidden      not for this user
 ChatInterrupted     it broke off after the first token: nothing is asked again
 RealCallsForbidden  a test would have reached a real provider
+
+What the caller can change is of the tree's own kinds too, first, so that apps answer it as any other of that kind.
 """
 
-from hutong.kit.errors import UpstreamFailed
+from hutong.kit.errors import Forbidden, InvalidInput, NotFound, Unavailable, UpstreamFailed
 
 
 class ProviderFailed(UpstreamFailed):
@@ -88,11 +90,10 @@ class ProviderBusy(ProviderThrottled):
     code = "gateway.busy"
 
 
-class CallRefused(ProviderRejected):
+class CallRefused(InvalidInput, ProviderRejected):
     """The model refuses this request; change it."""
 
     code = "gateway.call_refused"
-    status = 400
 
 
 class ContextTooLong(CallRefused):
@@ -101,18 +102,16 @@ class ContextTooLong(CallRefused):
     code = "gateway.context_too_long"
 
 
-class ModelUnknown(ProviderFailed):
+class ModelUnknown(NotFound, ProviderFailed):
     """There is no model of this name; see the list of models."""
 
     code = "gateway.model_unknown"
-    status = 404
 
 
-class ModelForbidden(ProviderFailed):
+class ModelForbidden(Forbidden, ProviderFailed):
     """This model is not part of your plan; choose another one."""
 
     code = "gateway.model_forbidden"
-    status = 403
 
 
 class ChatInterrupted(ProviderFailed):
@@ -121,8 +120,7 @@ class ChatInterrupted(ProviderFailed):
     code = "gateway.interrupted"
 
 
-class RealCallsForbidden(ProviderFailed):
+class RealCallsForbidden(Unavailable, ProviderFailed):
     """Calls to real providers are switched off here."""
 
     code = "gateway.real_calls_forbidden"
-    status = 503
