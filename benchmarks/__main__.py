@@ -23,6 +23,7 @@ ALL = (
     "storefront_logins",
     "reclaim",
     "scale",
+    "chat_relay",
     "follow",
     "start",
 )

@@ -195,3 +195,22 @@ async def test_a_body_that_stands_still_is_given_up(stand_up: object) -> None:
 
     assert heard.status == 400 and b"did not arrive in time" in heard.content
     assert await alive(stand.base)
+
+
+async def test_a_body_that_drips_is_given_up(stand_up: object) -> None:
+    """A byte now and then never stands still, and would hold a request for a day; who is slow but not that slow gets through.
+
+    Source: reference/identity_orders.md X07.
+    """
+    stand: Stand = await stand_up(http={"body_pause_seconds": 0.5, "body_bytes_per_second": 200})  # type: ignore[operator]
+    phone = await stand.phone()
+    body = json.dumps({"image_url": "x" * 600}).encode()
+    head = (
+        f"{DETECT} HTTP/1.1\r\nHost: x\r\n{JSON}\r\nAuthorization: Bearer {phone.token}\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    ).encode()
+    dripped = await say(stand.base, head, *[bytes([byte]) for byte in body[:40]], pause=0.05, seconds=3)
+    slow = await say(stand.base, head, *[body[at : at + 30] for at in range(0, len(body), 30)], pause=0.05, seconds=3)
+
+    assert dripped.status == 400 and b"did not arrive in time" in dripped.content
+    assert slow.status == 400 and b"image_url" in slow.content and b"did not arrive in time" not in slow.content

@@ -168,7 +168,8 @@ async def statements() -> AsyncIterator[list[str]]:
     heard: list[str] = []
 
     def hear(conn: Any, cursor: Any, statement: str, *_: Any) -> None:
-        heard.append(statement)
+        if "machine_leases" not in statement:  # processes of other tests renew theirs when they like
+            heard.append(statement)
 
     event.listen(Engine, "before_cursor_execute", hear)
     try:

@@ -322,7 +322,7 @@ class Counter:
 
     async def post(self, letter: Letter) -> int:
         """The vendor posts a report; the status that it gets."""
-        return (await self.orders.receive("till", letter.headers, letter.body)).status
+        return (await self.orders.receive("till", letter.headers, letter.body)).answer.status
 
     async def paid(self, user_id: int = 7, product_id: str = "points-100", **options: Any) -> Order:
         """An order that was paid, reported and fulfilled."""

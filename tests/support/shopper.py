@@ -65,7 +65,7 @@ async def _shop(orders: Orders, shop: Shop, vendor: Vendor) -> None:
     if vendor.state(bought.order_no) == "waiting":
         vendor.pay(bought.order_no)
     letter = vendor.letter(vendor._one("SELECT id FROM transactions WHERE order_no = ?", bought.order_no)[0])
-    assert (await orders.receive("till", letter.headers, letter.body)).status == 200
+    assert (await orders.receive("till", letter.headers, letter.body)).answer.status == 200
     await _until(orders, bought, lambda order: order.fulfilled_at is not None)
     await orders.refund(bought.order_no, None, "changed their mind", "k")
     await _until(orders, bought, lambda order: order.status is OrderStatus.REFUNDED)

@@ -1,6 +1,7 @@
 """A private Redis or Valkey, alone or as a cluster whose slots can be moved."""
 
 import contextlib
+import shutil
 import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from support.lifecycle import HOST, Server, running
 from support.processes import User, free_port
 
 SLOTS = 16384
+LOG_FOLDER, KEPT = "appendonlydir", "kept"
 CLUSTER_SECONDS = 60.0
 NODE_TIMEOUT_MS = 15_000
 
@@ -55,6 +57,20 @@ class Redis(Server):
         """Remove every key."""
         with self.client() as client:
             client.flushall()
+
+    def keep_a_copy(self) -> None:
+        """Put aside what the disk holds now, stopping for it; the server has to be a durable one."""
+        self.stop()
+        shutil.rmtree(self.folder / KEPT, ignore_errors=True)
+        shutil.copytree(self.folder / LOG_FOLDER, self.folder / KEPT)
+        self.start()
+
+    def come_back_older(self) -> None:
+        """Crash, and come back as the copy has it: what was written since is lost."""
+        self.kill()
+        shutil.rmtree(self.folder / LOG_FOLDER)
+        shutil.move(self.folder / KEPT, self.folder / LOG_FOLDER)
+        self.start()
 
     def restart(self) -> None:
         """Restart; a node of a cluster is back once it calls the cluster whole."""

@@ -90,6 +90,24 @@ def test_forwarded_addresses_are_believed_from_proxies_only() -> None:
 
 
 @pytest.mark.parametrize(
+    ("client", "forwarded", "told"),
+    [
+        ("::ffff:198.51.100.7", "", "198.51.100.7"),
+        ("::FFFF:c633:6407", "", "198.51.100.7"),
+        ("::ffff:10.0.0.1", "1.1.1.1, ::ffff:2.2.2.2", "2.2.2.2"),
+        ("10.0.0.1", "1.1.1.1, ::ffff:10.9.9.9", "1.1.1.1"),
+        ("fe80::1%eth0", "", "fe80::"),
+        ("::1", "1.1.1.1", "::"),
+    ],
+)
+def test_who_comes_by_ipv4_through_a_socket_for_both_is_one_address(client: str, forwarded: str, told: str) -> None:
+    """Not one /64 together with everybody else who does: they would lock each other out (defect 10 of the origin)."""
+    scope = {"client": (client, 1), "headers": [(b"x-forwarded-for", forwarded.encode())] if forwarded else []}
+
+    assert ClientAddress(["10.0.0.0/8"]).of(scope) == told
+
+
+@pytest.mark.parametrize(
     "body",
     [
         b'{"a":NaN}',

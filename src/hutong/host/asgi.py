@@ -21,7 +21,7 @@ from hutong.kernel.files import DiskStorage, files_app
 from hutong.kernel.http.answers import ErrorRenderer
 from hutong.kernel.http.cors import Cors
 from hutong.kernel.http.limits import Limit
-from hutong.kernel.http.middleware import Edge, secured
+from hutong.kernel.http.middleware import BodyPace, Edge, secured
 from hutong.kernel.observability import metrics
 from hutong.kit.errors import HutongError
 
@@ -143,7 +143,7 @@ class HostApp:
             own_limits=own_limits,
             max_body=body,
             larger=larger,
-            body_pause=settings.http.body_pause_seconds,
+            body_pace=BodyPace(settings.http.body_pause_seconds, settings.http.body_bytes_per_second),
             cors=Cors(settings.http.cors_origins),
         )
 

@@ -14,6 +14,8 @@ from hutong.providers.alipay.keys import spelled
 from hutong.providers.alipay.sandbox.keys import SandboxKeys as AlipaySandboxKeys
 from hutong.providers.alipay.settings import SANDBOX_APP_ID, SANDBOX_SELLER_ID, AlipaySettings
 from hutong.providers.dashscope.settings import SANDBOX_KEY, DashScopeSettings
+from hutong.providers.openai.settings import SANDBOX_KEY as OPENAI_SANDBOX_KEY
+from hutong.providers.openai.settings import OpenAISettings, ProviderSettings
 from hutong.providers.oss.settings import SANDBOX_ID, SANDBOX_SECRET, OssSettings
 from hutong.providers.s3.settings import S3Settings
 from hutong.providers.smtp.settings import SANDBOX_SENDER, SmtpSettings
@@ -52,6 +54,7 @@ class Settings(KernelSettings):
     emoji: EmojiSettings = EmojiSettings()
     storefront: StorefrontSettings = StorefrontSettings()
     dashscope: DashScopeSettings = DashScopeSettings()
+    openai: OpenAISettings = OpenAISettings()
     sandbox: SandboxLimits = SandboxLimits()
     oss: OssSettings = OssSettings()
     s3: S3Settings = S3Settings()
@@ -68,7 +71,7 @@ class Settings(KernelSettings):
     def sections(self) -> dict[type[Section], Section]:
         """Sections by their class, as apps ask for them."""
         sections = (
-            *(self.emoji, self.storefront, self.dashscope, self.oss, self.s3, self.smtp),
+            *(self.emoji, self.storefront, self.dashscope, self.openai, self.oss, self.s3, self.smtp),
             *(self.alipay, self.wechat_pay, self.wechat_pay_v2),
         )
         return {type(section): section for section in sections}
@@ -77,6 +80,16 @@ class Settings(KernelSettings):
     def sandboxed(self) -> bool:
         """Whether DashScope is this installation's own sandbox."""
         return not self.dashscope.base_url
+
+    @property
+    def chat_providers(self) -> list[ProviderSettings]:
+        """Who answers chats: as set; outside production the sandbox, if none is."""
+        return list(self.openai.providers) if self.production else self.openai.chosen
+
+    @property
+    def openai_sandboxed(self) -> bool:
+        """Whether any chat provider is this installation's own sandbox."""
+        return any(not provider.base_url for provider in self.chat_providers)
 
     @property
     def alipay_sandboxed(self) -> bool:
@@ -97,7 +110,7 @@ class Settings(KernelSettings):
     def any_sandbox(self) -> bool:
         """Whether any vendor is this installation's own sandbox."""
         payments = self.wechat_pay_sandboxed or self.alipay_sandboxed
-        return self.sandboxed or self.oss_sandboxed or self.smtp.sandboxed or payments
+        return self.sandboxed or self.openai_sandboxed or self.oss_sandboxed or self.smtp.sandboxed or payments
 
 
 def load_settings(**overrides: Any) -> Settings:
@@ -119,6 +132,7 @@ def load_settings(**overrides: Any) -> Settings:
         raise SettingsRefused(f"HUTONG_S3__{settings.s3.missing} must be set: HUTONG_FILES__STORAGE is s3")
     _check_wechat_pay(settings)
     _check_alipay(settings)
+    _check_openai(settings)
     _check_store(settings)
     _check_production(settings)
     return settings
@@ -154,6 +168,19 @@ def _check_alipay(settings: Settings) -> None:
     used = {spelled(key) for key in (account.private_key.public_key(), *account.alipay_keys)}
     if used & AlipaySandboxKeys(settings.folder).made():
         raise SettingsRefused("HUTONG_ALIPAY__PRIVATE_KEY and __ALIPAY_PUBLIC_KEYS must not be the sandbox's keys")
+
+
+def _check_openai(settings: Settings) -> None:
+    """Real accounts have keys of their own, sent in clear only within a private network."""
+    for number, provider in enumerate(settings.openai.providers):
+        name = f"HUTONG_OPENAI__PROVIDERS: {provider.name!r}, number {number + 1},"
+        if not provider.base_url:
+            if settings.production:
+                raise SettingsRefused(f"{name} needs a base_url in production: sandboxes do not start there")
+        elif not provider.private and provider.api_key.get_secret_value() == OPENAI_SANDBOX_KEY:
+            raise SettingsRefused(f"{name} needs an api_key of its own: the sandbox's is public")
+        elif settings.production and not provider.private and not provider.base_url.startswith("https://"):
+            raise SettingsRefused(f"{name} needs a base_url with https://, or private: true")
 
 
 def _check_store(settings: Settings) -> None:

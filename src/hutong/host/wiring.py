@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from hutong.apps.emoji.app import SPEC as EMOJI
 from hutong.apps.storefront.app import SPEC as STOREFRONT
 from hutong.host.channels import open_channels
+from hutong.host.chatting import open_chats
 from hutong.host.housekeeping import kernel_work
 from hutong.host.mailing import open_mail
 from hutong.host.settings import Settings
@@ -18,6 +19,8 @@ from hutong.kernel.credits import Wallet
 from hutong.kernel.db import Database, open_database
 from hutong.kernel.files import ImageIntake, Storage
 from hutong.kernel.gateway import VIDEO_LANE, Gateway, Lane
+from hutong.kernel.gateway.chats import Chats
+from hutong.kernel.gateway.models import models_document
 from hutong.kernel.http.addresses import ClientAddress
 from hutong.kernel.http.limits import Limiter
 from hutong.kernel.http.outbound import Outbound
@@ -63,7 +66,10 @@ class Host:
         self.ids = LeasedIds(db, clock)
         self.bell = Bell(store)
         self.outbound = Outbound(allow_private=not settings.production)
+        self.inside = Outbound(allow_private=True)
+        models = models_document()
         documents = {document.name: document for spec in self.specs for document in spec.documents()}
+        documents[models.name] = models
         self.documents = Documents(FolderSource(settings.folder / "config"), list(documents.values()))
         files = open_storage(settings, clock)
         jobs, sealer = Jobs(self.ids, clock, self.bell), Sealer(settings.sealing_keys)
@@ -83,7 +89,9 @@ class Host:
             wallet=Wallet(db),
             files=files,
             images=ImageIntake(),
-            gateway=_gateway(settings, self.outbound, db),
+            gateway=_gateway(
+                settings, self.outbound, db, open_chats(settings, self.outbound, self.inside, clock, models)
+            ),
             mail=mail,
             passwords=Passwords(settings.auth.hash_threads, settings.auth.hash_queue),
             sealer=sealer,
@@ -112,6 +120,7 @@ class Host:
             await self.ids.stop()
         finally:
             await self.outbound.close()
+            await self.inside.close()
             self.kernel.images.close()
             self.kernel.passwords.close()
             await self.kernel.files.close()
@@ -144,7 +153,7 @@ def dashscope_url(settings: Settings) -> str:
     return settings.dashscope.base_url or f"{settings.public_url.rstrip('/')}{SANDBOX_PATH}/api/v1"
 
 
-def _gateway(settings: Settings, outbound: Outbound, db: Database) -> Gateway:
+def _gateway(settings: Settings, outbound: Outbound, db: Database, chats: Chats) -> Gateway:
     chosen = settings.dashscope
     client = DashScopeEmoji(chosen, dashscope_url(settings), outbound)
     usual = SANDBOX_POLL_SECONDS if settings.sandboxed else VENDOR_POLL_SECONDS
@@ -154,6 +163,7 @@ def _gateway(settings: Settings, outbound: Outbound, db: Database) -> Gateway:
         video_lane=Lane(VIDEO_LANE, chosen.in_flight, chosen.submit_per_second),
         poll_seconds=max(usual, chosen.in_flight / chosen.query_per_second),
         refusal_of=refusal_of,
+        chats=chats,
     )
 
 

@@ -123,9 +123,12 @@ class Unavailable(HutongError):
 
 
 def error_classes() -> Iterator[type[HutongError]]:
-    """Every class of the tree that is imported at present, root first (used by the tests that prove the mapping)."""
+    """Every class of the tree that is imported at present, once, root first (for the tests that prove the mapping)."""
     stack: list[type[HutongError]] = [HutongError]
+    seen: set[type[HutongError]] = set()
     while stack:
         cls = stack.pop()
-        yield cls
-        stack.extend(cls.__subclasses__())
+        if cls not in seen:
+            seen.add(cls)
+            yield cls
+            stack.extend(cls.__subclasses__())

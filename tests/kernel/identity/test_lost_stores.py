@@ -1,7 +1,6 @@
 """A store that is lost, older than it was, away or silent: never a revoked token alive, never a 401 for want of a server."""
 
 import os
-import shutil
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -18,7 +17,6 @@ from kernel.identity.signed_in import DEAD, LAPTOP, PHONE, UNLIMITED, House
 from support.servers import Redis, redis
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-KEPT = "kept"
 
 
 @pytest.fixture
@@ -36,22 +34,6 @@ async def own(db: Database, server: Redis) -> AsyncIterator[House]:
     await store.close()
 
 
-def keep_a_copy(server: Redis) -> None:
-    """Put aside what the store's disk holds now."""
-    server.stop()
-    shutil.rmtree(server.folder / KEPT, ignore_errors=True)
-    shutil.copytree(server.folder / "appendonlydir", server.folder / KEPT)
-    server.start()
-
-
-def come_back_older(server: Redis) -> None:
-    """Crash the store and let it come back as the copy has it: the tail of its log is lost."""
-    server.kill()
-    shutil.rmtree(server.folder / "appendonlydir")
-    shutil.move(server.folder / KEPT, server.folder / "appendonlydir")
-    server.start()
-
-
 async def answers(sessions: Sessions, house: House) -> None:
     """Wait until the connection that broke has been replaced."""
     end = time.monotonic() + 10
@@ -67,10 +49,10 @@ async def test_a_token_that_was_revoked_stays_so_in_a_store_that_came_back_older
     sessions, user = own.process(), await own.user()
     revoked, kept = await sessions.open(user, PHONE), await sessions.open(user, LAPTOP)
     assert await own.is_admitted(sessions, revoked.access_token)
-    keep_a_copy(server)
+    server.keep_a_copy()
     await answers(sessions, own)
     await sessions.end(user, revoked.session_id)
-    come_back_older(server)
+    server.come_back_older()
     await answers(sessions, own)
 
     assert await own.alive(user) == (2, 2, 0), "the store believes that both are alive"
@@ -86,10 +68,10 @@ async def test_a_token_that_was_rotated_stays_so_in_a_store_that_came_back_older
     """Neither the old pair nor a second successor; the new pair is lost with the store, and its user signs in again."""
     sessions, user = own.process(), await own.user()
     first = await sessions.open(user, PHONE)
-    keep_a_copy(server)
+    server.keep_a_copy()
     await answers(sessions, own)
     second = await sessions.refresh(first.refresh_token, PHONE)
-    come_back_older(server)
+    server.come_back_older()
     await answers(sessions, own)
 
     assert await own.alive(user) == (1, 1, 0)
@@ -107,10 +89,10 @@ async def test_an_older_store_makes_no_second_successor(own: House, server: Redi
     """The predecessor comes first: the store would rotate it again, SQL knows better."""
     sessions, user = own.process(), await own.user()
     first = await sessions.open(user, PHONE)
-    keep_a_copy(server)
+    server.keep_a_copy()
     await answers(sessions, own)
     await sessions.refresh(first.refresh_token, PHONE)
-    come_back_older(server)
+    server.come_back_older()
     await answers(sessions, own)
 
     with pytest.raises(TokenRevoked):
@@ -122,10 +104,10 @@ async def test_a_token_newer_than_the_store_is_no_replay(own: House, server: Red
     """Its user signs in again, and nobody is alarmed."""
     sessions, user = own.process(), await own.user()
     first = await sessions.open(user, PHONE)
-    keep_a_copy(server)
+    server.keep_a_copy()
     await answers(sessions, own)
     second = await sessions.refresh(first.refresh_token, PHONE)
-    come_back_older(server)
+    server.come_back_older()
     await answers(sessions, own)
 
     with pytest.raises(TokenRevoked) as refusal:
@@ -138,8 +120,8 @@ async def test_a_token_newer_than_the_store_is_no_replay(own: House, server: Red
 async def test_an_untouched_session_outlives_an_older_store_and_is_renewed(own: House, server: Redis) -> None:
     sessions, user = own.process(), await own.user()
     pair = await sessions.open(user, PHONE)
-    keep_a_copy(server)
-    come_back_older(server)
+    server.keep_a_copy()
+    server.come_back_older()
     await answers(sessions, own)
 
     renewed = await sessions.refresh(pair.refresh_token, PHONE)

@@ -121,8 +121,8 @@ async def test_a_report_that_cannot_be_verified_changes_nothing_and_fails_no_ord
     forged = counter.vendor.sign({"id": "1", "event": "PAID"}, key=b"another key")
     answers = [
         await counter.post(forged),
-        (await counter.orders.receive("till", {}, letter.body)).status,
-        (await counter.orders.receive("till", letter.headers, letter.body + b" ")).status,
+        (await counter.orders.receive("till", {}, letter.body)).answer.status,
+        (await counter.orders.receive("till", letter.headers, letter.body + b" ")).answer.status,
     ]
 
     assert answers == [500, 500, 500]
@@ -150,7 +150,7 @@ async def test_header_names_count_in_any_case(counter: Counter) -> None:
     letter = counter.vendor.pay(made.order_no)
     shouted = {name.upper(): value for name, value in letter.headers.items()}
 
-    assert (await counter.orders.receive("till", shouted, letter.body)).status == 200
+    assert (await counter.orders.receive("till", shouted, letter.body)).answer.status == 200
 
 
 @ONE_DATABASE
@@ -326,7 +326,7 @@ async def test_what_cannot_be_stored_now_is_not_answered_success(counter: Counte
     broken = Snowflake(1, lambda: 0, last_ms=10**13)
     unlucky = Orders(replace(counter.shop, ids=broken))
 
-    assert (await unlucky.receive("till", letter.headers, letter.body)).status == 500
+    assert (await unlucky.receive("till", letter.headers, letter.body)).answer.status == 500
     assert await counter.post(letter) == 200
 
 

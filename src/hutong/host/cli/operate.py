@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -20,7 +21,9 @@ from hutong.kit.ids import parse_id
 from hutong.kit.paging import PageRequest
 
 T = TypeVar("T")
-console = Console()
+UNFOLDED = 200
+"""Columns of a table that goes to a file or another program, where nobody can widen the window."""
+console = Console(width=None if sys.stdout.isatty() else UNFOLDED)
 Data = Annotated[Path | None, typer.Option("--data", help="Data folder.", show_default="./data")]
 UserId = Annotated[str, typer.Argument(help="The user's id.")]
 

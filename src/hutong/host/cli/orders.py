@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from hutong.host.cli.operate import Data, with_host
+from hutong.host.cli.operate import Data, console, with_host
 from hutong.host.wiring import Host
 from hutong.kernel.orders import Money, Order, OrderStatus, RefundView
 from hutong.kernel.orders import desk as papers
@@ -19,7 +18,6 @@ from hutong.kit.clock import iso_z
 from hutong.kit.ids import parse_id
 from hutong.kit.paging import Page, PageRequest
 
-console = Console()
 orders = typer.Typer(help="Orders and payments.", no_args_is_help=True)
 OrderNo = Annotated[str, typer.Argument(help="Number of the order.")]
 PageNumber = Annotated[int, typer.Option("--page", min=1, help="Page, from 1.")]

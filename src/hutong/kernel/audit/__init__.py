@@ -4,6 +4,6 @@ Kernel packages and apps call `record` inside the transaction of what happened.
 Its page is docs/kernel/audit.md.
 """
 
-from hutong.kernel.audit.trail import AuditEvent, list_events, record
+from hutong.kernel.audit.trail import AuditEvent, find_first, list_events, record
 
-__all__ = ["AuditEvent", "list_events", "record"]
+__all__ = ["AuditEvent", "find_first", "list_events", "record"]

@@ -40,6 +40,15 @@ def record(conn: Connection, event: AuditEvent) -> None:
     conn.execute(audit_events.insert().values(**row | {"details": dict(event.details)}))
 
 
+def find_first(conn: Connection, realm: str, kind: str, user_id: int) -> AuditEvent | None:
+    """The oldest event of one kind of a user."""
+    columns = audit_events.c
+    query = select(*(columns[name] for name in AuditEvent.__dataclass_fields__))
+    mine = query.where(columns.realm == realm, columns.user_id == user_id, columns.kind == kind)
+    row = conn.execute(mine.order_by(columns.created_at, columns.id).limit(1)).first()
+    return AuditEvent(*row) if row else None
+
+
 def list_events(conn: Connection, realm: str, user_id: int, *, limit: int = 100) -> Sequence[AuditEvent]:
     """The newest events of a user, newest first."""
     columns = audit_events.c

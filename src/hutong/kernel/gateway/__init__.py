@@ -1,4 +1,4 @@
-"""The model gateway's ports: face detection and image-to-video, their value types and errors, and shared submission slots.
+"""The model gateway: ports for chat, face detection and image-to-video, with what routes, limits, retries and accounts for calls.
 
 Apps call the ports; a provider implements them; only `host.wiring` joins the two.
 Its page is docs/kernel/gateway.md.

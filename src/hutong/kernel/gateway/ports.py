@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from hutong.kernel.gateway.chats import Chats
 from hutong.kernel.gateway.slots import Lane
 
 Box = tuple[int, int, int, int]
@@ -123,6 +124,7 @@ class Gateway:
         video_lane: how much the video provider takes at once and a second.
         poll_seconds: sensible time between two queries of one generation.
         refusal_of: what a provider's code says about the picture, None if it is about something else.
+        chats: the chat models.
     """
 
     faces: FaceDetection
@@ -130,3 +132,4 @@ class Gateway:
     video_lane: Lane
     poll_seconds: float
     refusal_of: Callable[[str], Refusal | None]
+    chats: Chats

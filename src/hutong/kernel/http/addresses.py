@@ -25,7 +25,10 @@ class ClientAddress:
         self._is_trusted = lru_cache(maxsize=1024)(self._look_up)
 
     def of(self, scope: Scope) -> str:
-        """The nearest address that is not one of our proxies; IPv6 is cut to its /64, the unit that one household owns."""
+        """The nearest address that is not one of our proxies.
+
+        IPv6 is cut to its /64, the unit that one household owns; IPv4 written as IPv6, as a socket for both says it, is IPv4.
+        """
         client = scope.get("client")
         address = client[0] if client else UNKNOWN
         if self._trusted and self._is_trusted(address):
@@ -39,7 +42,7 @@ class ClientAddress:
 
     def _look_up(self, address: str) -> bool:
         try:
-            ip = ipaddress.ip_address(address)
+            ip = _read(address)
         except ValueError:
             return False
         return any(ip in network for network in self._trusted)
@@ -59,11 +62,18 @@ def _is_address(text: str) -> bool:
     return True
 
 
+def _read(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """An address; `::ffff:192.0.2.1` is 192.0.2.1 (RFC 4291 §2.5.5.2)."""
+    ip = ipaddress.ip_address(text)
+    return (ip.version == 6 and ip.ipv4_mapped) or ip
+
+
 @lru_cache(maxsize=4096)
 def _grouped(address: str) -> str:
     if ":" not in address:
         return address
     try:
-        return str(ipaddress.ip_network(f"{address}/64", strict=False).network_address)
+        ip = _read(address)
+        return str(ip) if ip.version == 4 else str(ipaddress.ip_network((int(ip), 64), strict=False).network_address)
     except ValueError:
         return address

@@ -15,6 +15,7 @@ from starlette.types import Scope
 from hutong.kernel.http.methods import allowed_methods
 from hutong.kernel.http.strict import FieldProblem, FieldsInvalid
 from hutong.kit.errors import HutongError, InvalidInput, NotFound, TooLarge
+from hutong.kit.text import shorten
 
 Parts = tuple[int, list[tuple[bytes, bytes]], bytes]
 """Status, headers and body of an answer."""
@@ -93,13 +94,17 @@ def answer(parts: Parts) -> Response:
     return response
 
 
+LONGEST_PATH = 128
+"""Characters of a field's name in an answer: an unknown one is as long as whoever sent it likes."""
+
+
 def fields_of(error: RequestValidationError) -> FieldsInvalid:
     """The fields and what is wrong with them, never what was sent."""
     return FieldsInvalid([_problem(item) for item in error.errors()] or [FieldProblem("body", "missing", "is missing")])
 
 
 def _problem(item: Mapping[str, Any]) -> FieldProblem:
-    field = ".".join(map(str, item["loc"][1:])) or "body"
+    field = shorten(".".join(map(str, item["loc"][1:])), LONGEST_PATH) or "body"
     context = {name: value for name, value in (item.get("ctx") or {}).items() if isinstance(value, (int, float, str))}
     return FieldProblem(field, item["type"], item["msg"].removeprefix("Value error, "), context)
 

@@ -10,6 +10,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -51,6 +52,28 @@ class BodyTooSlow(InvalidInput):
     code = "http.body_too_slow"
 
 
+@dataclass(frozen=True, slots=True)
+class BodyPace:
+    """How slowly a body may arrive: who sends a byte now and then would keep a connection for a day.
+
+    Args:
+        pause: seconds that it may stand still.
+        rate: bytes a second on average, once the first pause is over.
+    """
+
+    pause: float = 30.0
+    rate: float = 500.0
+
+    def left(self, seen: int, since: float) -> float:
+        """Seconds in which more has to come.
+
+        Args:
+            seen: bytes so far.
+            since: seconds since the first was waited for.
+        """
+        return min(self.pause, self.pause + seen / self.rate - since)
+
+
 class Edge:
     """What every request passes first and every answer last.
 
@@ -61,7 +84,7 @@ class Edge:
         address: tells the client's address.
         limiter, per_ip: requests of one address; `own_limits` names path prefixes that are not counted.
         max_body: bytes; `larger` names path suffixes (multipart uploads) with a cap of their own.
-        body_pause: seconds that a body may stand still while it arrives.
+        body_pace: how slowly a body may arrive.
         cors: which foreign pages may call; none when left out.
     """
 
@@ -77,12 +100,12 @@ class Edge:
         own_limits: tuple[str, ...] = (),
         max_body: int,
         larger: dict[str, int] | None = None,
-        body_pause: float = 30.0,
+        body_pace: "BodyPace | None" = None,
         cors: Cors | None = None,
     ) -> None:
         self._app, self._name, self._render, self._address = app, name, render, address
         self._limiter, self._per_ip, self._own_limits = limiter, per_ip, own_limits
-        self._max_body, self._larger, self._body_pause = max_body, larger or {}, body_pause
+        self._max_body, self._larger, self._pace = max_body, larger or {}, body_pace or BodyPace()
         self._cors = cors or Cors(())
         self._metered: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
@@ -116,12 +139,12 @@ class Edge:
                 return
             limit = self._limit_of(scope)
             _check_length(scope, limit)
-            await self._app(scope, _capped(receive, limit, self._body_pause, state), stamped)
+            await self._app(scope, _capped(receive, limit, self._pace, state), stamped)
             if state.get("body_too_large") and not answered:
                 raise BodyTooLarge(details={"largest_bytes": limit})  # noqa: TRY301 - one place renders errors
         except HutongError as error:
             if isinstance(error, BodyTooLarge):
-                await _let_in(scope, receive, self._limit_of(scope), self._body_pause)
+                await _let_in(scope, receive, self._limit_of(scope), self._pace.pause)
             await self._refuse(error, scope, stamped, answered=answered)
         except Exception:
             _log.exception("request failed", path=scope["path"])
@@ -236,16 +259,17 @@ async def _let_in(scope: Scope, receive: Receive, most: int, pause: float) -> No
                 return
 
 
-def _capped(receive: Receive, limit: int, pause: float, state: dict[str, Any]) -> Receive:
-    """`receive` that stops a body without a (true) length at the limit, and one that stands still."""
-    seen, more = 0, True
+def _capped(receive: Receive, limit: int, pace: BodyPace, state: dict[str, Any]) -> Receive:
+    """`receive` that stops a body without a (true) length at the limit, and one that stands still or drips."""
+    seen, more, begun = 0, True, 0.0
 
     async def capped() -> Message:
-        nonlocal seen, more
+        nonlocal seen, more, begun
         if not more:
             return await receive()  # waits until the client goes away, however long that takes
+        begun = begun or time.monotonic()
         try:
-            async with asyncio.timeout(pause):
+            async with asyncio.timeout(pace.left(seen, time.monotonic() - begun)):
                 message = await receive()
         except TimeoutError:
             raise BodyTooSlow from None

@@ -19,6 +19,7 @@ import orjson
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
+from hutong.kernel.http.streamed import LARGEST_STREAM, Streamed
 from hutong.kernel.observability import metrics
 from hutong.kit.errors import UpstreamFailed
 
@@ -145,7 +146,7 @@ class Outbound:
         typed["Accept-Encoding"] = "identity"  # a compressed answer would have no honest size
         data = orjson.dumps(json) if json is not None else body
         sent = {**typed, **(headers or {})}
-        options = {"headers": sent, "data": data, **({"ssl": tls} if tls is not None else {})}
+        options: dict[str, Any] = {"headers": sent, "data": data, **({"ssl": tls} if tls is not None else {})}
         async with self._call(vendor, call, method, url, timeout=timeout, **options) as response:
             content = await _read(response, LARGEST_ANSWER)
             lowered = {name.lower(): value for name, value in response.headers.items()}
@@ -163,6 +164,34 @@ class Outbound:
                 raise AnswerTooLarge(f"{response.content_length} bytes are more than {largest}", sent=True)
             return Answer(response.status, {}, await _read(response, largest))
 
+    async def stream(
+        self,
+        vendor: str,
+        call: str,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        first: float,
+        timeout: float,  # noqa: ASYNC109 - a limit on the whole, given to the library
+        largest: int = LARGEST_STREAM,
+    ) -> Streamed:
+        """One call whose answer is read as it comes. Guard, breaker and metrics as for `request`.
+
+        Args:
+            vendor, call, method, url, headers, body: as for `request`.
+            first: seconds until the status must be there.
+            timeout: seconds for the whole.
+            largest: bytes of the answer.
+
+        Raises:
+            OutboundFailed: no answer came. A cut later is raised by the reading.
+        """
+        sent = {"Accept-Encoding": "identity", **headers}
+        running = self._call(vendor, call, method, url, timeout=timeout, first=first, headers=sent, data=body)
+        return Streamed(running, await running.__aenter__(), largest)
+
     @asynccontextmanager
     async def _call(
         self,
@@ -172,13 +201,14 @@ class Outbound:
         url: str,
         *,
         timeout: float,  # noqa: ASYNC109 - given to the library
+        first: float | None = None,
         **options: Any,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         breaker = self._breakers.setdefault(vendor, Breaker())
         breaker.check(vendor)
         self._check_url(url)
         start, outcome = time.perf_counter(), "lost"
-        limits = aiohttp.ClientTimeout(total=timeout, connect=min(timeout, 5.0))
+        limits = aiohttp.ClientTimeout(total=timeout, connect=min(timeout, 5.0), sock_read=first)
         try:
             async with self._open().request(method, url, timeout=limits, allow_redirects=False, **options) as response:
                 outcome = f"{response.status // 100}xx"
@@ -194,7 +224,8 @@ class Outbound:
             outcome = "lost"  # also when it broke off after its headers
             raise OutboundFailed(f"{vendor} gave no answer: {error!r}", sent=True) from error
         finally:
-            breaker.record(ok=outcome not in {"lost", "5xx"})
+            if outcome != "given up":  # that says nothing about the vendor
+                breaker.record(ok=outcome not in {"lost", "5xx"})
             metrics.outbound_seconds.labels(vendor, call, outcome).observe(time.perf_counter() - start)
 
     def _open(self) -> aiohttp.ClientSession:  # noqa: TID251 - the one place

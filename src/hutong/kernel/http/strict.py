@@ -1,6 +1,7 @@
 """Strict bodies: what FastAPI lets in by default and money must not.
 
-Refused: unknown fields, NaN and Infinity, duplicate keys, NUL and lone surrogates, booleans as numbers, deep nesting,
+Refused: unknown fields, NaN and Infinity, duplicate keys, NUL and lone surrogates (in paths, too), booleans as numbers,
+deep nesting,
 query parameters that the route does not have or that are given twice.
 Source: DESIGN §2.16; reference/reliability.md §0.8.
 """
@@ -158,6 +159,7 @@ class StrictRoute(APIRoute):
 
         async def strict(request: Request) -> Response:
             own = StrictRequest(request.scope, request.receive)
+            _check_path(own)
             _check_query(own, known)
             try:
                 return await handle(own)
@@ -187,6 +189,12 @@ def _explained(error: RequestValidationError) -> Exception:
 def _query_names(dependant: Dependant) -> frozenset[str]:
     own = {parameter.alias for parameter in dependant.query_params}
     return frozenset(own.union(*(_query_names(part) for part in dependant.dependencies)))
+
+
+def _check_path(request: Request) -> None:
+    """A place in a path holds text: there is nothing under a name with NUL in it, and PostgreSQL refuses to look for it."""
+    if not all(is_clean(place) for place in request.path_params.values() if isinstance(place, str)):
+        raise HTTPException(404)
 
 
 def _check_query(request: Request, known: frozenset[str]) -> None:

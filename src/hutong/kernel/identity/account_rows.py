@@ -134,9 +134,9 @@ def copy_failures(conn: Connection, realm: str, user_id: int, failures: int, loc
 
 
 def set_password(
-    conn: Connection, realm: str, user_id: int, hashed: str, now: datetime, *, instead_of: Secret | None = None
+    conn: Connection, realm: str, user_id: int, hashed: str | None, now: datetime, *, instead_of: Secret | None = None
 ) -> bool:
-    """Give a user another password. Returns False, nothing written, if `instead_of` is not their password any more."""
+    """Give a user another password, or none. Returns False, nothing written, if `instead_of` is not their password any more."""
     mine = [users.c.id == user_id, users.c.realm == realm]
     if instead_of is not None:
         mine.append(users.c.password_version == instead_of.version)

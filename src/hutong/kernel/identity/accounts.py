@@ -175,6 +175,9 @@ class Accounts:
     async def sign_in_with_code(self, email: str, code: str, client: Client) -> SignedIn:
         """Sign in with a code of purpose `login`; an unknown address becomes an account without a password.
 
+        Whoever is the first to prove an address that somebody else registered has it alone: the password and the sessions
+        from before end.
+
         Raises:
             CodeInvalid, CodeExpired, CodeExhausted, UserBlocked, EmailInvalid.
             SignInLocked: too many failures of this IP address.
@@ -182,8 +185,10 @@ class Accounts:
         address = normalise_email(email)
         await self._limiter.hit(self._limit, client.address)
         now = self._clock.now()
-        account = _or_raise(await self._db.write(self._write.sign_in_with_code, address, code, client, now))
-        return await self._opened(account, client)
+        entered = _or_raise(await self._db.write(self._write.sign_in_with_code, address, code, client, now))
+        if entered.taken_back:
+            await self._sessions.end_all(entered.account.id)
+        return await self._opened(entered.account, client)
 
     async def reset_password(self, email: str, code: str, new_password: str, client: Client) -> None:
         """Set a new password with a code of purpose `reset`; ends all sessions and lifts the lock.

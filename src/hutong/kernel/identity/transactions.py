@@ -30,6 +30,8 @@ from hutong.kernel.mail.catalogue import CODE, EXISTS, PASSWORD_CHANGED, UNKNOWN
 from hutong.kernel.settings import AuthSettings
 from hutong.kit.errors import HutongError
 
+REGISTERED = "account.registered"
+
 
 @dataclass(frozen=True, slots=True)
 class NewAccount:
@@ -46,6 +48,14 @@ class NewAccount:
     nickname: str | None = None
     hashed: str | None = None
     role: UserRole = UserRole.USER
+
+
+@dataclass(frozen=True, slots=True)
+class ByCode:
+    """Who signed in by a code, and whether sessions from before have to end."""
+
+    account: Account
+    taken_back: bool
 
 
 @dataclass(frozen=True)
@@ -107,7 +117,7 @@ class Transactions:
         if new.role is not UserRole.USER:
             account_rows.set_role(conn, self.realm, user_id, new.role, now)
         self.policy.on_created(conn, user)
-        self._record(conn, "account.registered", user_id, client, now)
+        self._record(conn, REGISTERED, user_id, client, now)
         return account_rows.get_account(conn, self.realm, user_id)
 
     # Signing in by password
@@ -168,7 +178,7 @@ class Transactions:
 
     def sign_in_with_code(
         self, conn: Connection, email: str, code: str, client: Client, now: datetime
-    ) -> Account | HutongError:
+    ) -> "ByCode | HutongError":
         """Use up a code and sign in, opening an account if there is none.
 
         Raises:
@@ -185,10 +195,30 @@ class Transactions:
             assert account is not None  # somebody opened it at the same moment
         if not account_rows.count_sign_in(conn, self.realm, account.id, now):
             return UserBlocked()
+        taken_back = self._take_back(conn, account, client, now)
         account_rows.confirm_email(conn, self.realm, account.id, now)
         self.devices.remember(conn, email, client, account.id, now)
         self._record(conn, "account.signed_in", account.id, client, now, {"by": "code"})
-        return account_rows.get_account(conn, self.realm, account.id)
+        return ByCode(account_rows.get_account(conn, self.realm, account.id), taken_back)
+
+    def _take_back(self, conn: Connection, account: Account, client: Client, now: datetime) -> bool:
+        """Void what a stranger may have set up under an address that nobody had proven: its password, sessions and devices.
+
+        That is, the first time that a mail to the address was read, and by another device and IP address than the one that
+        registered. Returns whether there was a password to void; the caller has to end the sessions after the commit.
+        """
+        opened = audit.find_first(conn, self.realm, REGISTERED, account.id)
+        if account.email_confirmed_at is not None or opened is None or opened.address is None:
+            return False  # an operator who opens an account answers for its address
+        if _is_same(opened, client):
+            return False
+        if account_rows.get_secret(conn, self.realm, account.id).password_hash is None:
+            return False
+        account_rows.set_password(conn, self.realm, account.id, None, now)
+        self.devices.forget(conn, account.id)
+        self.sessions.end_within(conn, account.id)
+        self._tell_changed(conn, account, "account.taken_back", client, now)
+        return True
 
     def reset_password(
         self, conn: Connection, email: str, code: str, hashed: str, client: Client, now: datetime
@@ -282,3 +312,8 @@ class Transactions:
         audit.record(
             conn, AuditEvent(self.ids(), self.realm, kind, user_id, now, address, device_id, dict(details or {}))
         )
+
+
+def _is_same(event: AuditEvent, client: Client) -> bool:
+    """Whether an event was caused from the same IP address or on the same device."""
+    return event.address == client.address[:64] or (event.device_id is not None and event.device_id == client.device_id)

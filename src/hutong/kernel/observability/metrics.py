@@ -28,6 +28,29 @@ jobs_dead = Gauge("hutong_jobs_dead", "Jobs in the dead-letter list.")
 provider_blocked = Counter(
     "hutong_provider_blocked_total", "Submissions that a provider refused because of the account.", ["lane", "code"]
 )
+openai_requests = Counter(
+    "hutong_openai_requests_total",
+    "Answers of chat models: ok, stopped, or the code of what went wrong, each route that was tried.",
+    ["provider", "model", "outcome"],
+)
+openai_retries = Counter(
+    "hutong_openai_retries_total", "Chat calls that were made again.", ["provider", "model", "reason"]
+)
+openai_tokens = Counter(
+    "hutong_openai_tokens_total", "Tokens of chat models, prompt and completion.", ["provider", "model", "kind"]
+)
+openai_cost = Counter(
+    "hutong_openai_cost_micros_total",
+    "Cost of chat models in millionths of the currency of models.yaml.",
+    ["provider", "model"],
+)
+openai_first_token_seconds = Histogram(
+    "hutong_openai_first_token_seconds",
+    "Time until the first token of a stream, or a whole answer, was there.",
+    ["provider", "model"],
+    buckets=SECONDS,
+)
+openai_in_flight = Gauge("hutong_openai_in_flight", "Chat calls that run in this process.", ["provider"])
 mails = Counter("hutong_mails_total", "Tries to send a mail, by outcome.", ["template", "outcome"])
 points_moved = Counter("hutong_credits_moved_total", "Credits by kind of ledger entry.", ["kind"])
 orders_moved = Counter("hutong_orders_total", "Orders that came to a status.", ["realm", "channel", "status"])

@@ -11,7 +11,7 @@ from hutong.kernel.orders.service import Orders, OrdersWork
 from hutong.kernel.orders.settings import OrdersSettings
 from hutong.kernel.orders.shop import Shop
 from hutong.kernel.orders.tables import OrderStatus, RefundStage, Review
-from hutong.kernel.orders.views import Created, OnFulfilled, Order, RefundView
+from hutong.kernel.orders.views import Created, OnFulfilled, Order, Received, RefundView
 
 __all__ = [
     "INVARIANTS",
@@ -29,6 +29,7 @@ __all__ = [
     "PaymentChannel",
     "Product",
     "Products",
+    "Received",
     "RefundStage",
     "RefundView",
     "Review",

@@ -28,7 +28,7 @@ from hutong.kernel.orders.settling import Settling
 from hutong.kernel.orders.shop import Shop
 from hutong.kernel.orders.tables import OrderStatus
 from hutong.kernel.orders.tasks import OrderTasks
-from hutong.kernel.orders.views import Created, Order, RefundView
+from hutong.kernel.orders.views import Created, Order, Received, RefundView
 from hutong.kit.errors import Unavailable
 from hutong.kit.paging import Page, PageRequest
 
@@ -128,7 +128,7 @@ class Orders:
         if status is not OrderStatus.CANCELLED:
             raise OrderAlreadyPaid
 
-    async def receive(self, channel: str, headers: Mapping[str, str], body: bytes) -> Acknowledgement:
+    async def receive(self, channel: str, headers: Mapping[str, str], body: bytes) -> Received:
         """A vendor's report of a payment or a refund: verified, stored once, applied in the same transaction.
 
         Never raises for what the vendor sent; the answer to give is in the vendor's own form, and says success if and only
@@ -149,9 +149,9 @@ class Orders:
             metrics.payment_notices.labels(channel, "refused").inc()
             probe = (error.details or {}).get("reason") == PROBE
             (_log.info if probe else _log.warning)("payment notice refused", channel=channel, reason=error.message)
-            return vendor.acknowledge(error.message)
+            return Received(vendor.acknowledge(error.message), verified=False)
         failpoint("orders.notice.verified")
-        return await self._taken(vendor, notice, hashlib.sha256(body).hexdigest())
+        return Received(await self._taken(vendor, notice, hashlib.sha256(body).hexdigest()), verified=True)
 
     async def _taken(self, vendor: PaymentChannel, notice: Notice, body_hash: str) -> Acknowledgement:
         shop = self._shop

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from hutong.kernel.orders.ports import Money, PayParameters
+from hutong.kernel.orders.ports import Acknowledgement, Money, PayParameters
 from hutong.kernel.orders.tables import OrderStatus, RefundStage, Review
 
 
@@ -56,6 +56,19 @@ class Created:
 
     order: Order
     pay: PayParameters
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What became of a vendor's report.
+
+    Args:
+        answer: what to say to the vendor.
+        verified: whether it was the vendor's, whatever could be done with it.
+    """
+
+    answer: Acknowledgement
+    verified: bool
 
 
 @dataclass(frozen=True, slots=True)

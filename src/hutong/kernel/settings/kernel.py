@@ -59,6 +59,11 @@ class HttpSettings(Section):
     body_pause_seconds: float = Field(
         30.0, gt=0, description="Seconds that the body of a request may stand still while it arrives."
     )
+    body_bytes_per_second: float = Field(
+        500.0,
+        gt=0,
+        description="Bytes a second that the body of a request must have on average, after its first `body_pause_seconds`.",
+    )
     key_lease_seconds: float = Field(
         10.0, gt=0, description="Seconds after which an Idempotency-Key whose request died may be used again."
     )
@@ -174,6 +179,27 @@ class MailSettings(Section):
     )
 
 
+class ModelsSettings(Section):
+    """Calls to chat models."""
+
+    tries: int = Field(3, ge=1, le=10, description="Times that a provider is asked in all, before the first token.")
+    pause: float = Field(
+        0.5,
+        ge=0,
+        le=60,
+        description="Seconds of the first pause between two tries; doubled each time, a random share taken.",
+    )
+    longest_pause: float = Field(
+        8.0, ge=0, le=300, description="Seconds of any pause; a provider that asks for a longer one is not asked again."
+    )
+    place_wait: float = Field(
+        10.0, gt=0, le=300, description="Seconds that a call waits for a place at a provider that is busy with others."
+    )
+    forbid_real_calls: Literal["auto", "yes", "no"] = Field(
+        "auto", description="Whether only providers on this machine may be called; auto: if HUTONG_ENV is test."
+    )
+
+
 class RealmKeys(Section):
     """Signing keys of one realm (a user population)."""
 
@@ -226,6 +252,7 @@ class KernelSettings(BaseSettings):
     auth: AuthSettings = AuthSettings()
     sealing: SealingSettings = SealingSettings()
     mail: MailSettings = MailSettings()
+    models: ModelsSettings = ModelsSettings()
 
     @classmethod
     def settings_customise_sources(
@@ -265,6 +292,13 @@ class KernelSettings(BaseSettings):
     @property
     def resolved_database_url(self) -> str:
         return self.database_url or f"sqlite:///{self.folder / 'hutong.db'}"
+
+    @property
+    def real_calls_forbidden(self) -> bool:
+        """Whether calls to chat models must not leave this machine."""
+        return self.models.forbid_real_calls == "yes" or (
+            self.models.forbid_real_calls == "auto" and self.env == "test"
+        )
 
     @property
     def file_secret(self) -> SecretStr:

@@ -162,32 +162,24 @@ async def test_a_device_has_a_name_of_bounded_length(stand: Stand) -> None:
         assert (await customer.get("/auth/me", **{"X-Device-ID": name})).status == 200
 
 
-async def test_tokens_are_nobodys_to_keep(stand: Stand, capfd: pytest.CaptureFixture[str]) -> None:
-    """`no-store` on every answer that holds one, and none in a log line (X06, T20)."""
+async def test_tokens_are_nobodys_to_keep(stand: Stand) -> None:
+    """`no-store` on every answer that holds one (X06). That no log line holds one is tried on whole processes."""
     customer = await stand.customer()
     answers = [
         await customer.post("/auth/login", {"email": customer.email, "password": PASSWORD}),
         await customer.post("/auth/refresh", {"refresh_token": customer.refresh}),
     ]
-    await customer.get(f"/auth/me?access_token={customer.access}")
-    await customer.post("/auth/logout")
-    heard = "".join(capfd.readouterr())
-    secrets = [customer.access, customer.refresh, PASSWORD, *(answer.data["access_token"] for answer in answers)]
 
     assert all(answer.headers["Cache-Control"] == "no-store" for answer in answers)
-    assert [secret for secret in secrets if secret in heard] == []
-    assert "/storefront/api/client/auth/refresh" in heard
 
 
-async def test_one_request_id_from_the_edge_to_the_log(stand: Stand, capfd: pytest.CaptureFixture[str]) -> None:
-    """The client's own, if it is a harmless one; else a new one (contract "Server")."""
+async def test_a_request_id_is_the_clients_own_if_it_is_harmless(stand: Stand) -> None:
+    """Else a new one (contract "Server"). That the log line has it too is tried on whole processes."""
     answer = await stand.stranger().get("/product/list", **{"X-Request-ID": "from-the-client-1"})
     other = await stand.stranger().get("/product/list", **{"X-Request-ID": "evil id;"})
-    heard = "".join(capfd.readouterr())
 
     assert answer.headers["X-Request-ID"] == "from-the-client-1"
-    assert "from-the-client-1" in heard
-    assert other.headers["X-Request-ID"] != "evil id;" and other.headers["X-Request-ID"] in heard
+    assert other.headers["X-Request-ID"] not in {"", "evil id;"}
 
 
 async def test_a_foreign_page_is_shown_refusals_too(stand_up: Any) -> None:

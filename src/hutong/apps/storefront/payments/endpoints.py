@@ -26,13 +26,17 @@ router = APIRouter(prefix="/api/payment", tags=["payment"], route_class=StrictRo
     summary="A payment vendor's report",
 )
 async def receive_notice(channel: str, request: Request, app: App) -> Response:
-    """Verified, stored once and applied; a report that is sent again changes nothing. For payment vendors only."""
-    gateway = app.channels.get(channel)
-    if gateway is None:
+    """Verified, stored once and applied; a report that is sent again changes nothing. For payment vendors only.
+
+    Only what cannot be verified counts against an address: a vendor that tells of something unknown, or while the database
+    is away, goes on being listened to.
+    """
+    if channel not in app.channels:
         raise PathUnknown
     address = request.state.address
     await app.refused_notices.check(address)
-    answer = await app.orders.receive(channel, dict(request.headers), await request.body())
-    if answer != gateway.acknowledge(None):
+    received = await app.orders.receive(channel, dict(request.headers), await request.body())
+    if not received.verified:
         await app.refused_notices.count(address)
+    answer = received.answer
     return Response(answer.body, answer.status, dict(answer.headers))

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
-import asyncmy
 from asyncmy.connection import Connection as Raw
 from asyncmy.errors import Error as DriverError
 from asyncmy.errors import InterfaceError as DriverInterfaceError
@@ -79,10 +78,16 @@ async def greeted(**words: Any) -> Raw:
     Raises:
         asyncmy.errors.Error: the server cannot be reached, hung up, or refuses us.
     """
+    conn: Raw = cast(Any, Raw)(**words)
     try:
-        return await asyncmy.connect(**words)
+        await conn.connect()
     except STUMBLES as error:
+        conn.close()
         raise DriverOperationalError(LOST, f"the server hung up while it greeted ({error})") from error
+    except BaseException:  # a caller who gives up as well: the driver would leave the socket open
+        conn.close()
+        raise
+    return conn
 
 
 def mysql_engine(url: URL, words: Mapping[str, Any], **options: Any) -> Engine:
