@@ -77,6 +77,12 @@ class Crowd:
         self.closing = True
         await asyncio.gather(*self._customers)
 
+    async def leave(self) -> None:
+        """Everybody goes, whatever they wait for; nothing happens after `close`."""
+        for customer in self._customers:
+            customer.cancel()
+        await asyncio.gather(*self._customers, return_exceptions=True)
+
     # -- one customer -------------------------------------------------------------------------------------------------
 
     async def _customer(self) -> None:

@@ -78,6 +78,7 @@ async def run(fleet: Fleet, faults: int, seed: int, pause: float, progress: Prog
             progress(storm.count, "waiting until everything has come to its end")
             account = await settled_account(fleet, crowd, storm)
         finally:
+            await crowd.leave()
             for task in watching:
                 task.cancel()
             await asyncio.gather(*watching, return_exceptions=True)

@@ -56,7 +56,10 @@ async def crowd_at(fleet: Fleet, ground: Ground) -> AsyncIterator[Crowd]:
     async with http_client(30) as client:
         crowd = Crowd(client, fleet.base, random.Random(ground.seed))
         crowd.open(CUSTOMERS)
-        yield crowd
+        try:
+            yield crowd
+        finally:
+            await crowd.leave()
 
 
 def finding(name: str, account: Account, text: str, *, kept: bool = True) -> Finding:
