@@ -153,7 +153,7 @@ async def a_customer(stand: Stand) -> Callable[[], str]:
     return fresh
 
 
-TOKENS: Mapping[str, Callable[[Stand], Awaitable[Callable[[], str]]]] = {"emoji": a_phone, "storefront": a_customer}
+TOKENS: Mapping[str, Callable[[Stand], Awaitable[Callable[[], str]]]] = {"emoji": a_phone}
 
 
 @pytest.mark.parametrize("name", sorted(SPECS))
