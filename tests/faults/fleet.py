@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
+from aiohttp import ClientError
 from sqlalchemy import Connection, select
 
 from faults.places import Place, database_place, environment, paused, store_place
@@ -71,6 +72,7 @@ class Fleet:
     balancer: Wire
     lease_seconds: float
     second_port: int
+    supervisor: "subprocess.Popen[bytes] | None" = None
     extra: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     disruptions: list[Disruption] = field(default_factory=list)
     keeping: bool = False
@@ -87,11 +89,13 @@ class Fleet:
     # -- starting, keeping, stopping --------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start what does not run."""
-        if not any(process.poll() is None for process in self.installation.processes):
-            self.installation.processes.clear()
-            self.installation.up()
-            self.extra.clear()
+        """Start the supervisor unless it runs: it ends by itself when the database is away while it starts."""
+        if self.supervisor is None or self.supervisor.poll() is not None:
+            self._forget_ended()
+            self.supervisor = self.installation.up()
+
+    def _forget_ended(self) -> None:
+        self.installation.processes = [own for own in self.installation.processes if own.poll() is None]
 
     async def ready(self, seconds: float = 60.0) -> None:
         """Wait until every process is there and each API process says that all works."""
@@ -104,7 +108,11 @@ class Fleet:
         try:
             await until(answers, seconds)
         except AssertionError as error:
-            raise AssertionError(f"the fleet is not ready: {error}\n{self.installation.log()}") from error
+            told = [await self._told(port) for port in self.api_ports]
+            there = {kind: len(self.running(kind)) for kind in ("api", "worker")}
+            raise AssertionError(
+                f"the fleet is not ready: {error}\n{told} {there}\n{self.installation.log()}"
+            ) from error
 
     @property
     def api_ports(self) -> tuple[int, int]:
@@ -115,6 +123,14 @@ class Fleet:
         async with self.vendor.client.get(f"http://127.0.0.1:{port}/readyz") as answer:
             parts = (await answer.json())["components"].values()
         return all(part["status"] == "up" for part in parts)
+
+    async def _told(self, port: int) -> str:
+        """What an API process says of itself, for whoever wonders."""
+        try:
+            async with asyncio.timeout(5), self.vendor.client.get(f"http://127.0.0.1:{port}/readyz") as answer:
+                return await answer.text()
+        except (OSError, TimeoutError, ClientError) as error:
+            return repr(error)
 
     def _complete(self) -> bool:
         return all(len(self.running(kind)) == 2 for kind in ("api", "worker"))
@@ -138,7 +154,7 @@ class Fleet:
         for name, command in commands.items():
             process = self.extra.get(name)
             if process is None or process.poll() is not None:
-                self.installation.processes = [own for own in self.installation.processes if own.poll() is None]
+                self._forget_ended()
                 self.extra[name] = self.installation.start(*command)
 
     def running(self, kind: str) -> list[psutil.Process]:

@@ -17,7 +17,7 @@ from support.http import http_client
 from support.stand import Phone, until
 
 FAULTS = 20
-SERVERS = [("postgresql", "redis")]
+SERVERS = [("postgresql", "redis"), ("mariadb", "cluster")]
 PLACES = [("sqlite", "embedded"), *(pytest.param(*pair, marks=pytest.mark.server) for pair in SERVERS)]
 pytestmark = pytest.mark.slow
 

@@ -156,7 +156,7 @@ async def a_customer(stand: Stand) -> Callable[[], str]:
 TOKENS: Mapping[str, Callable[[Stand], Awaitable[Callable[[], str]]]] = {"emoji": a_phone, "storefront": a_customer}
 
 
-@pytest.mark.parametrize("name", sorted(set(SPECS) - {"storefront"}))
+@pytest.mark.parametrize("name", sorted(SPECS))
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_an_app_does_what_its_document_says(stand_up: Any, name: str) -> None:
     """Nothing deviates but what the baseline names, and everything that it names still deviates."""

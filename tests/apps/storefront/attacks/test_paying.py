@@ -262,19 +262,30 @@ async def test_paid_and_called_off_at_once_has_one_winner(stand: Stand) -> None:
 
 async def test_paid_and_expired_at_once_has_one_winner(stand_up: Any) -> None:
     """Paid in the second in which the time runs out: PAID, or EXPIRED and refused by the vendor (O10, O15)."""
-    stand: Stand = await stand_up(storefront={"orders": {"expiry_seconds": 2}})
+    lasts = 4
+    stand: Stand = await stand_up(storefront={"orders": {"expiry_seconds": lasts}})
     customer = await stand.customer()
     orders = [await customer.order(channel="alipay") for _ in range(12)]
     await asyncio.gather(*(open_page(stand, order) for order in orders))
+    first, *around, last = orders
 
-    async def pay(number: int, order: Any) -> bool:
-        await asyncio.sleep(0.9 + number * 0.15)  # before, at and after the end
+    async def pay(order: Any) -> bool:
         url = f"{stand.base}/sandbox/alipay/control/pay"
         body = {"order_no": order["order_no"]}
         async with stand.client.post(url, json=body, headers={"Accept": "application/json"}) as answer:
             return answer.status == 200
 
-    paid = await asyncio.gather(*(pay(number, order) for number, order in enumerate(orders)))
+    async def pay_around_the_end(number: int, order: Any) -> bool:
+        await asyncio.sleep(lasts - 1 + number * 0.2)
+        return await pay(order)
+
+    async def pay_after_the_end() -> bool:
+        await customer.becomes(last["order_no"], "EXPIRED")
+        return await pay(last)
+
+    paid = await asyncio.gather(
+        pay(first), *(pay_around_the_end(number, order) for number, order in enumerate(around)), pay_after_the_end()
+    )
     for order, was_paid in zip(orders, paid, strict=True):
         await customer.becomes(order["order_no"], "PAID" if was_paid else "EXPIRED")
     assert {True, False} == set(paid)
