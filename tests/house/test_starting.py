@@ -10,6 +10,8 @@ import pytest
 
 from hutong.host import migrations
 from hutong.host.settings import load_settings
+from hutong.host.wiring import Host
+from support.deadlines import until
 from support.installation import Installation
 from support.lifecycle import HOST
 from support.processes import free_port
@@ -91,6 +93,34 @@ async def test_a_database_that_goes_away_during_the_start_ends_it(
     assert ended.returncode == 1
     assert "db.unavailable: The database does not answer" in ended.stderr
     assert "Traceback" not in ended.stdout + ended.stderr
+
+
+@pytest.mark.server
+async def test_a_start_that_is_broken_off_keeps_nothing(tmp_path: Path, postgres_server: PostgreSQL) -> None:
+    """Cancelled at any moment, a host lets go of its connections."""
+    url = postgres_server.create_database("broken_off")
+    settings = load_settings(env="test", data=tmp_path, database_url=url)
+    await asyncio.to_thread(migrations.upgrade, settings)
+    try:
+        for wait in range(0, 60, 3):
+            host = Host(settings)
+            starting = asyncio.create_task(host.start())
+            await asyncio.sleep(wait / 1000)
+            starting.cancel()
+            if await asyncio.gather(starting, return_exceptions=True) == [None]:  # it was quicker
+                await host.stop()
+            await until_none_is_connected(postgres_server, "broken_off")
+    finally:
+        postgres_server.drop_database("broken_off")
+
+
+async def until_none_is_connected(server: PostgreSQL, database: str) -> None:
+    count = f"SELECT COUNT(*) FROM pg_stat_activity WHERE datname = '{database}'"
+
+    async def nobody() -> bool:
+        return await asyncio.to_thread(server.execute, count) == "0"
+
+    await until(nobody, 10)
 
 
 @asynccontextmanager

@@ -150,19 +150,29 @@ class HostApp:
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         try:
-            await self._host.start()
-            if self._sandboxes is not None:
-                await self._sandboxes.start()
+            await self._start()
         except Exception as error:
             self.failure = error
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        await self._stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _start(self) -> None:
+        await self._host.start()
+        try:
+            if self._sandboxes is not None:
+                await self._sandboxes.start()
+        except BaseException:
+            await self._stop()
+            raise
+
+    async def _stop(self) -> None:
         if self._sandboxes is not None:
             await self._sandboxes.stop()
         await self._host.stop()
-        await send({"type": "lifespan.shutdown.complete"})
 
 
 def _names_host(scope: Scope) -> bool:

@@ -109,14 +109,18 @@ class Host:
         return self.work
 
     async def start(self) -> None:
-        """Take a machine number and read the live documents."""
-        await self.ids.start()
-        await self.documents.start()
+        """Take a machine number and read the live documents; broken off, it lets go of everything."""
+        try:
+            await self.ids.start()
+            await self.documents.start()
+        except BaseException:
+            await self.stop()
+            raise
 
     async def stop(self) -> None:
         """Let go of everything; failures of one part do not keep the others open."""
-        await self.documents.stop()
         try:
+            await self.documents.stop()
             await self.ids.stop()
         finally:
             await self.outbound.close()
