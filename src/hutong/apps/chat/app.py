@@ -91,9 +91,7 @@ def _parts(kernel: Kernel) -> Chat:
         sessions=sessions,
         members=members,
         account=OwnAccount(kernel.db, kernel.jobs, kernel.clock, accounts, members),
-        administration=Administration(
-            kernel.db, kernel.clock, kernel.ids, accounts, sessions, members, settings.quota
-        ),
+        administration=Administration(kernel.db, kernel.clock, kernel.ids, accounts, sessions, members, settings.quota),
         per_user=Limit(f"user.{REALM}", kernel.settings.limits.user_per_minute),
     )
 

@@ -135,9 +135,7 @@ class Accounts:
         new = await self._prepared(wanted, client)
         _or_raise(await self._db.write(self._write.register, new, wanted.code, client, self._clock.now()))
 
-    async def open(
-        self, wanted: Registration, client: Client, also: Callable[[Connection, Account], None]
-    ) -> SignedIn:
+    async def open(self, wanted: Registration, client: Client, also: Callable[[Connection, Account], None]) -> SignedIn:
         """Open an account and sign its owner in, for an app whose contract answers a registration with tokens.
 
         That tells a stranger whether an address has an account, which `register` does not; the day's registrations of an IP

@@ -18,7 +18,7 @@ def normalise_username(text: str) -> str:
     """
     name = unicodedata.normalize("NFKC", text[: LONGEST_USERNAME * 4]).strip()
     key = username_key(name)
-    if not (SHORTEST <= len(name) and max(len(name), len(key)) <= LONGEST_USERNAME) or _NAME.fullmatch(name) is None:
+    if not (len(name) >= SHORTEST and max(len(name), len(key)) <= LONGEST_USERNAME) or _NAME.fullmatch(name) is None:
         raise UsernameInvalid
     return name
 

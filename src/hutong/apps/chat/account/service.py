@@ -102,7 +102,9 @@ class OwnAccount:
 
     async def _email_of(self, name: str) -> str:
         key = username_key(name)
-        return await self._db.read(_find_email, key) or f"{hashlib.sha256(key.encode()).hexdigest()[:32]}@unknown.invalid"
+        return (
+            await self._db.read(_find_email, key) or f"{hashlib.sha256(key.encode()).hexdigest()[:32]}@unknown.invalid"
+        )
 
 
 def get_person(conn: Connection, user_id: int) -> Person:

@@ -45,7 +45,14 @@ MAIL_CODE = (CodeInvalid, CodeExpired, CodeExhausted, SignInLocked)
     status_code=201,
     response_model=SignedInView,
     responses=failures(
-        *WITH_BODY, *MAIL_CODE, *NEW_PASSWORD, EmailInvalid, EmailTaken, UsernameTaken, UsernameInvalid, RegistrationsUsedUp
+        *WITH_BODY,
+        *MAIL_CODE,
+        *NEW_PASSWORD,
+        EmailInvalid,
+        EmailTaken,
+        UsernameTaken,
+        UsernameInvalid,
+        RegistrationsUsedUp,
     ),
     summary="Open an account and sign in",
 )
