@@ -18,8 +18,10 @@ from hutong.apps.chat.account.tasks import Erasure
 from hutong.apps.chat.auth import endpoints as auth
 from hutong.apps.chat.contract.responses import HEADERS
 from hutong.apps.chat.conversations import endpoints as conversations
+from hutong.apps.chat.conversations import transfer_endpoints as transfer
 from hutong.apps.chat.conversations.service import COPY as LISTS
 from hutong.apps.chat.conversations.service import Conversations
+from hutong.apps.chat.conversations.transfer import IMPORT_BYTES, Transfer
 from hutong.apps.chat.deps import Chat
 from hutong.apps.chat.envelope import API, REALM, Bodies
 from hutong.apps.chat.models import endpoints as models
@@ -42,7 +44,7 @@ class Feature(Protocol):
     router: APIRouter
 
 
-ROUTERS: tuple[Feature, ...] = (auth, account, administration, models, conversations)
+ROUTERS: tuple[Feature, ...] = (auth, account, administration, models, transfer, conversations)
 """Features below `/api/v1`."""
 AT_THE_ROOT: tuple[Feature, ...] = (operations,)
 """Features at the app's root: the probe, the compatible endpoint (`/v1`), the page."""
@@ -88,6 +90,7 @@ def documents() -> list[Document[Any]]:
 def _parts(kernel: Kernel) -> Chat:
     settings = kernel.section(ChatSettings)
     accounts, sessions, members = open_accounts(kernel), open_sessions(kernel), open_members(kernel)
+    chosen = open_conversations(kernel)
     return Chat(
         kernel=kernel,
         settings=settings,
@@ -96,7 +99,8 @@ def _parts(kernel: Kernel) -> Chat:
         members=members,
         account=OwnAccount(kernel.db, kernel.jobs, kernel.clock, accounts, members),
         administration=Administration(kernel.db, kernel.clock, kernel.ids, accounts, sessions, members, settings.quota),
-        conversations=open_conversations(kernel),
+        conversations=chosen,
+        transfer=Transfer(kernel.db, kernel.clock, chosen, settings.conversations),
         per_user=Limit(f"user.{REALM}", kernel.settings.limits.user_per_minute),
     )
 
@@ -135,4 +139,5 @@ SPEC = AppSpec(
     documents=documents,
     renderer=bodies,
     open_accounts=open_accounts,
+    larger_bodies={f"{API}/conversations/import": IMPORT_BYTES},
 )

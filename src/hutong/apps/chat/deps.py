@@ -16,6 +16,7 @@ from hutong.apps.chat.account.administration import Administration
 from hutong.apps.chat.account.members import Member, Members
 from hutong.apps.chat.account.service import OwnAccount
 from hutong.apps.chat.conversations.service import Conversations
+from hutong.apps.chat.conversations.transfer import Transfer
 from hutong.apps.chat.settings import ChatSettings
 from hutong.kernel.assembly import Kernel
 from hutong.kernel.http.languages import language_of
@@ -43,6 +44,7 @@ class Chat:
     account: OwnAccount
     administration: Administration
     conversations: Conversations
+    transfer: Transfer
     per_user: Limit
 
 
