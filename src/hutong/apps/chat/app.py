@@ -11,6 +11,7 @@ from fastapi import APIRouter, FastAPI
 from hutong import __version__
 from hutong.apps.chat.account import admin_endpoints as administration
 from hutong.apps.chat.account import endpoints as account
+from hutong.apps.chat.account import usage
 from hutong.apps.chat.account.administration import Administration
 from hutong.apps.chat.account.members import COPY, Members
 from hutong.apps.chat.account.service import OwnAccount, welcome
@@ -34,7 +35,9 @@ from hutong.kernel.http.description import describe
 from hutong.kernel.http.limits import Limit
 from hutong.kernel.identity import RealmPolicy, TokenRealm
 from hutong.kernel.identity.accounts import Accounts
+from hutong.kernel.identity.api_keys import ApiKeys
 from hutong.kernel.identity.sessions import Sessions
+from hutong.kernel.quotas import Quotas
 from hutong.kernel.store import LayeredCopies
 
 
@@ -44,7 +47,7 @@ class Feature(Protocol):
     router: APIRouter
 
 
-ROUTERS: tuple[Feature, ...] = (auth, account, administration, models, transfer, conversations)
+ROUTERS: tuple[Feature, ...] = (auth, account, usage, administration, models, transfer, conversations)
 """Features below `/api/v1`."""
 AT_THE_ROOT: tuple[Feature, ...] = (operations,)
 """Features at the app's root: the probe, the compatible endpoint (`/v1`), the page."""
@@ -90,19 +93,31 @@ def documents() -> list[Document[Any]]:
 def _parts(kernel: Kernel) -> Chat:
     settings = kernel.section(ChatSettings)
     accounts, sessions, members = open_accounts(kernel), open_sessions(kernel), open_members(kernel)
-    chosen = open_conversations(kernel)
+    chosen, quotas, keys = open_conversations(kernel), open_quotas(kernel), open_keys(kernel)
     return Chat(
         kernel=kernel,
         settings=settings,
         accounts=accounts,
         sessions=sessions,
         members=members,
-        account=OwnAccount(kernel.db, kernel.jobs, kernel.clock, accounts, members),
+        account=OwnAccount(kernel.db, kernel.jobs, kernel.clock, accounts, members, keys, quotas),
         administration=Administration(kernel.db, kernel.clock, kernel.ids, accounts, sessions, members, settings.quota),
         conversations=chosen,
         transfer=Transfer(kernel.db, kernel.clock, chosen, settings.conversations),
+        quotas=quotas,
+        keys=keys,
         per_user=Limit(f"user.{REALM}", kernel.settings.limits.user_per_minute),
     )
+
+
+def open_quotas(kernel: Kernel) -> Quotas:
+    """The quotas of this realm."""
+    return Quotas(REALM, kernel.clock)
+
+
+def open_keys(kernel: Kernel) -> ApiKeys:
+    """The API keys of this realm."""
+    return ApiKeys(REALM, kernel.ids, kernel.clock)
 
 
 def open_members(kernel: Kernel) -> Members:
