@@ -19,7 +19,7 @@ from hutong.kernel.db.statements import (
     upsert,
     utc_now,
 )
-from hutong.kernel.db.types import Enumerated, Id, Json, UtcTime, metadata
+from hutong.kernel.db.types import Enumerated, Id, Json, LongText, UtcTime, metadata
 
 __all__ = [
     "Connection",
@@ -28,6 +28,7 @@ __all__ = [
     "Enumerated",
     "Id",
     "Json",
+    "LongText",
     "NamedStatement",
     "NamedSteps",
     "UtcTime",
