@@ -8,8 +8,10 @@ from hutong.sandbox.openai.catalogue import MODELS, Model
 from hutong.sandbox.openai.refusals import Refusal, invalid, no_model
 
 ACCEPTED = frozenset(
-    "audio function_call functions metadata modalities prediction prompt_cache_key prompt_cache_retention reasoning_effort "
-    "safety_identifier service_tier store verbosity web_search_options".split()
+    """
+    audio function_call functions metadata modalities prediction prompt_cache_key prompt_cache_retention
+    reasoning_effort safety_identifier service_tier store verbosity web_search_options
+    """.split()  # noqa: SIM905 - words, and not code
 )
 """Understood by the vendor, and of no effect here."""
 
@@ -171,7 +173,9 @@ def _told(wrong: ValidationError) -> Refusal:
 
 def _check_together(asked: Asked) -> None:
     if asked.max_tokens and asked.max_completion_tokens:
-        raise invalid("Set 'max_tokens' or 'max_completion_tokens', not both.", "max_tokens", "invalid_parameter_combination")
+        raise invalid(
+            "Set 'max_tokens' or 'max_completion_tokens', not both.", "max_tokens", "invalid_parameter_combination"
+        )
     if asked.stream_options is not None and not asked.stream:
         raise invalid("'stream_options' is only allowed when 'stream' is true.", "stream_options")
     if asked.top_logprobs is not None and not asked.logprobs:
@@ -182,7 +186,9 @@ def _check_together(asked: Asked) -> None:
     if wanted is not None and wanted.type == "json_schema" and wanted.json_schema is None:
         raise invalid("Missing required parameter: 'response_format.json_schema'.", "response_format.json_schema")
     if wanted is not None and wanted.type == "json_object" and not any(_says_json(each) for each in asked.messages):
-        raise invalid("'messages' must contain the word 'json' to use a 'response_format' of type 'json_object'.", "messages")
+        raise invalid(
+            "'messages' must contain the word 'json' to use a 'response_format' of type 'json_object'.", "messages"
+        )
 
 
 def _says_json(message: Message) -> bool:
@@ -209,7 +215,9 @@ def _check_tool_answers(messages: list[Message]) -> None:
     for number, message in enumerate(messages):
         if message.role == "tool":
             if message.tool_call_id not in open_calls:
-                raise invalid("A message of role 'tool' must answer a preceding call in 'tool_calls'.", f"messages.{number}.role")
+                raise invalid(
+                    "A message of role 'tool' must answer a preceding call in 'tool_calls'.", f"messages.{number}.role"
+                )
             open_calls.discard(message.tool_call_id or "")
             continue
         if open_calls:

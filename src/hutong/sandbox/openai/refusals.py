@@ -40,13 +40,20 @@ def wrong_key(shown: str) -> Refusal:
 
 def no_model(name: str) -> Refusal:
     return Refusal(
-        404, f"The model `{name}` does not exist or you do not have access to it.", param="model", code="model_not_found"
+        404,
+        f"The model `{name}` does not exist or you do not have access to it.",
+        param="model",
+        code="model_not_found",
     )
 
 
 def too_long(window: int, prompt: int, wanted: int) -> Refusal:
     """400: the conversation, with what may be written, does not fit into the model's window."""
-    asked = f"{prompt + wanted} tokens ({prompt} in the messages, {wanted} in the completion)" if wanted else f"{prompt} tokens"
+    asked = (
+        f"{prompt + wanted} tokens ({prompt} in the messages, {wanted} in the completion)"
+        if wanted
+        else f"{prompt} tokens"
+    )
     message = f"This model's maximum context length is {window} tokens. However, you requested {asked}."
     return invalid(message, "messages", "context_length_exceeded")
 
@@ -71,7 +78,9 @@ def retry_after(seconds: float) -> dict[str, str]:
 FAILURES: Mapping[str, Refusal] = {
     "server_error": Refusal(500, "The server had an error while processing your request.", "server_error"),
     "bad_gateway": Refusal(502, "", "server_error"),
-    "overloaded": Refusal(503, "That model is overloaded with other requests.", "server_error", code="engine_overloaded"),
+    "overloaded": Refusal(
+        503, "That model is overloaded with other requests.", "server_error", code="engine_overloaded"
+    ),
     "insufficient_quota": Refusal(
         429,
         "You exceeded your current quota, please check your plan and billing details.",
@@ -80,7 +89,9 @@ FAILURES: Mapping[str, Refusal] = {
         headers={"x-should-retry": "false"},
     ),
     "invalid_api_key": Refusal(401, "Incorrect API key provided: sk-********.", code="invalid_api_key"),
-    "model_not_found": Refusal(404, "The model does not exist or you do not have access to it.", code="model_not_found"),
+    "model_not_found": Refusal(
+        404, "The model does not exist or you do not have access to it.", code="model_not_found"
+    ),
     "context_length_exceeded": Refusal(
         400,
         "This model's maximum context length is 128000 tokens. However, your messages resulted in 131072 tokens.",
