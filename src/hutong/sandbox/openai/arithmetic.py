@@ -10,7 +10,7 @@ LONGEST = 80
 LARGEST_POWER = 64
 MOST_BITS = 4096
 _SUM = re.compile(r"[(\d][\d\s.,()+\-*/×÷^%]*[+\-*/×÷^%][\d\s.,()+\-*/×÷^%]*[\d)]")
-_DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}|\d{1,2}/\d{1,2}/\d{2,4}")
+_NO_SUM = re.compile(r"\d{4}-\d{1,2}-\d{1,2}|\d{1,2}/\d{1,2}/\d{2,4}|\d{3,}(-\d{3,})+")  # dates, telephone numbers
 _SPELLED = str.maketrans({"×": "*", "÷": "/", "^": "**", ",": ""})
 _WORDS = (
     (re.compile(r"(?<=\d)\s*(?:plus|加上|加)\s*(?=\d)"), "+"),
@@ -31,7 +31,7 @@ def worked_out(text: str) -> tuple[str, str] | None:
     """The first sum in a text and its result; None if there is none."""
     for pattern, sign in _WORDS:
         text = pattern.sub(f" {sign} ", text)
-    for found in _SUM.finditer(_DATE.sub(" ", text)):
+    for found in _SUM.finditer(_NO_SUM.sub(" ", text)):
         written = " ".join(found.group().split())
         if len(written) <= LONGEST and (value := _value(written)) is not None:
             return written, shown(value)

@@ -8,7 +8,7 @@ import orjson
 from hutong.kit.text import shorten
 from hutong.sandbox.openai.arithmetic import worked_out
 from hutong.sandbox.openai.asking import Asked, Message, Picture
-from hutong.sandbox.openai.phrases import CODE, PHRASES
+from hutong.sandbox.openai.phrases import BODIES, CODE, OTHER_BODY, PHRASES
 from hutong.sandbox.openai.shapes import Words, instance
 from hutong.sandbox.openai.understanding import (
     identifier,
@@ -89,7 +89,8 @@ def _answer(asked: Asked, last: Message, lang: str) -> list[str]:
 def _code(wanted: str, text: str, lang: str) -> list[str]:
     name, source = CODE[wanted]
     about, phrases = topic(text), PHRASES[lang]
-    block = f"```{wanted}\n{source.format(name=identifier(text), topic=about)}```"
+    body = next((body for words, body in BODIES.items() if re.search(words, text, re.IGNORECASE)), OTHER_BODY)
+    block = f"```{wanted}\n{source.format(name=identifier(text), topic=about, body=body)}```"
     return [phrases["code"].format(language=name, topic=about), block, phrases["code_after"]]
 
 

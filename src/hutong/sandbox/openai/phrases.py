@@ -30,8 +30,8 @@ CHINESE: Mapping[str, str] = {
     "code": "下面是关于“{topic}”的一个 {language} 小例子：",
     "code_after": "这只是一个起点，请把名称换成你自己的。",
     "about": "你问的是 **{topic}**。可以这样着手：",
-    "step_1": "**先明确目的**：{topic} 是为了什么，给谁用。",
-    "step_2": "**小步前进**：先做 {topic} 中今天就能试的部分。",
+    "step_1": "**先明确目的**：{topic}是为了什么，给谁用。",
+    "step_2": "**小步前进**：先做{topic}中今天就能试的部分。",
     "step_3": "**观察并改进**：记下看到的结果，一次只改一处。",
     "earlier": "在这之前我们谈的是“{topic}”。",
     "picture": "收到 {count} 张图片：{names}。我看不见内容，只能数一数。",
@@ -49,7 +49,7 @@ CODE: Mapping[str, tuple[str, str]] = {
     "python": (
         "Python",
         (
-            'def {name}(items: list[str]) -> list[str]:\n    """{topic}"""\n    return [item.strip() for item in items if item]\n\n\n'
+            'def {name}(items: list[str]) -> list[str]:\n    """{topic}"""\n    return {body}\n\n\n'
             'print({name}(["hutong ", "sandbox"]))\n'
         ),
     ),
@@ -83,3 +83,13 @@ CODE: Mapping[str, tuple[str, str]] = {
         ),
     ),
 }
+
+BODIES: Mapping[str, str] = {
+    "revers|反转|倒序": "items[::-1]",
+    "sort|order|排序": "sorted(items)",
+    "uni(que|q)|duplicat|去重": "list(dict.fromkeys(items))",
+    "longest|最长": "[max(items, key=len)]",
+    "filter|empty|过滤": "[item for item in items if item.strip()]",
+}
+"""What a Python function does, by a word that says so."""
+OTHER_BODY = "[item.strip() for item in items if item]"

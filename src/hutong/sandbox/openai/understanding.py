@@ -30,9 +30,9 @@ _LANGUAGES = {
 }
 _LENGTH = re.compile(r"(\d{2,5})\s*(?:words?\b|字)", re.IGNORECASE)
 _ASKING = re.compile(
-    r"^(please|can you|could you|would you|tell me|explain|describe|what (is|are)|how (do|does|can|to)|why (is|are|do|does)|"
-    r"write|give me|show me|i want to know|let's talk|talk|about|what about|and)\b[\s,:]*|^(请问|请|帮我|告诉我|解释一下|介绍一下|"
-    r"介绍|解释|什么是|说说|谈谈|聊聊|写一下|为什么|怎么|如何)[，,：:\s]*",
+    r"^(please|can you|could you|would you|tell me|explain|describe|what (is|are)|how (do|does|can|should|to)|why (is|are|do|does)|"
+    r"write|give me|show me|i want to know|let's talk|talk|about|what about|and|(do |can |should |could )?(i|we|you|one))\b[\s,:]*|"
+    r"^(请问|请|帮我|告诉我|解释一下|介绍一下|介绍|解释|什么是|说说|谈谈|聊聊|写一下|为什么|怎么|如何)[，,：:\s]*",
     re.IGNORECASE,
 )
 LONGEST_TOPIC = 60
@@ -54,6 +54,9 @@ def topic(text: str, longest: int = LONGEST_TOPIC) -> str:
     before = None
     while before != line:
         before, line = line, _ASKING.sub("", line)
+    line = re.sub(
+        r"[\s,，]*(\bin )?(at least |about )?\d{2,5} ?(words?\b|字)(左右|以内)?", "", line, flags=re.IGNORECASE
+    )
     bare = re.sub(r"[`*_#<>|\[\]{}]", "", line).strip(" \t.,:;!?。，：；！？…\"'“”")
     return shorten(bare, longest)
 
