@@ -17,8 +17,14 @@ from hutong.apps.chat.account.service import OwnAccount, welcome
 from hutong.apps.chat.account.tasks import Erasure
 from hutong.apps.chat.auth import endpoints as auth
 from hutong.apps.chat.contract.responses import HEADERS
+from hutong.apps.chat.conversations import endpoints as conversations
+from hutong.apps.chat.conversations import transfer_endpoints as transfer
+from hutong.apps.chat.conversations.service import COPY as LISTS
+from hutong.apps.chat.conversations.service import Conversations
+from hutong.apps.chat.conversations.transfer import IMPORT_BYTES, Transfer
 from hutong.apps.chat.deps import Chat
 from hutong.apps.chat.envelope import API, REALM, Bodies
+from hutong.apps.chat.models import endpoints as models
 from hutong.apps.chat.operations import endpoints as operations
 from hutong.apps.chat.settings import ChatSettings
 from hutong.kernel.assembly import AppSpec, Kernel, Work, joined
@@ -38,7 +44,7 @@ class Feature(Protocol):
     router: APIRouter
 
 
-ROUTERS: tuple[Feature, ...] = (auth, account, administration)
+ROUTERS: tuple[Feature, ...] = (auth, account, administration, models, transfer, conversations)
 """Features below `/api/v1`."""
 AT_THE_ROOT: tuple[Feature, ...] = (operations,)
 """Features at the app's root: the probe, the compatible endpoint (`/v1`), the page."""
@@ -84,6 +90,7 @@ def documents() -> list[Document[Any]]:
 def _parts(kernel: Kernel) -> Chat:
     settings = kernel.section(ChatSettings)
     accounts, sessions, members = open_accounts(kernel), open_sessions(kernel), open_members(kernel)
+    chosen = open_conversations(kernel)
     return Chat(
         kernel=kernel,
         settings=settings,
@@ -92,6 +99,8 @@ def _parts(kernel: Kernel) -> Chat:
         members=members,
         account=OwnAccount(kernel.db, kernel.jobs, kernel.clock, accounts, members),
         administration=Administration(kernel.db, kernel.clock, kernel.ids, accounts, sessions, members, settings.quota),
+        conversations=chosen,
+        transfer=Transfer(kernel.db, kernel.clock, chosen, settings.conversations),
         per_user=Limit(f"user.{REALM}", kernel.settings.limits.user_per_minute),
     )
 
@@ -101,6 +110,13 @@ def open_members(kernel: Kernel) -> Members:
     settings = kernel.section(ChatSettings)
     copies = LayeredCopies(kernel.store, COPY, settings.session_copy_seconds, settings.process_copies)
     return Members(kernel.db, copies, settings.quota)
+
+
+def open_conversations(kernel: Kernel) -> Conversations:
+    """The conversations, with copies of lists in the store and in this process."""
+    settings = kernel.section(ChatSettings)
+    copies = LayeredCopies(kernel.store, LISTS, settings.list_copy_seconds, settings.process_copies)
+    return Conversations(kernel.db, kernel.clock, kernel.gateway.chats, copies, settings)
 
 
 def open_sessions(kernel: Kernel) -> Sessions:
@@ -123,4 +139,5 @@ SPEC = AppSpec(
     documents=documents,
     renderer=bodies,
     open_accounts=open_accounts,
+    larger_bodies={f"{API}/conversations/import": IMPORT_BYTES},
 )

@@ -15,6 +15,8 @@ from starlette.types import Scope
 from hutong.apps.chat.account.administration import Administration
 from hutong.apps.chat.account.members import Member, Members
 from hutong.apps.chat.account.service import OwnAccount
+from hutong.apps.chat.conversations.service import Conversations
+from hutong.apps.chat.conversations.transfer import Transfer
 from hutong.apps.chat.settings import ChatSettings
 from hutong.kernel.assembly import Kernel
 from hutong.kernel.http.languages import language_of
@@ -41,6 +43,8 @@ class Chat:
     members: Members
     account: OwnAccount
     administration: Administration
+    conversations: Conversations
+    transfer: Transfer
     per_user: Limit
 
 
