@@ -5,6 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from hutong.apps.chat.app import SPEC as CHAT
 from hutong.apps.emoji.app import SPEC as EMOJI
 from hutong.apps.storefront.app import SPEC as STOREFRONT
 from hutong.host.channels import open_channels
@@ -38,7 +39,7 @@ from hutong.providers.dashscope.client import DashScopeEmoji
 from hutong.providers.dashscope.errors import refusal_of
 from hutong.providers.dashscope.pacing import PacedDetection
 
-SPECS: Mapping[str, AppSpec] = {spec.name: spec for spec in (EMOJI, STOREFRONT)}
+SPECS: Mapping[str, AppSpec] = {spec.name: spec for spec in (EMOJI, STOREFRONT, CHAT)}
 VENDOR_POLL_SECONDS = 15.0
 SANDBOX_POLL_SECONDS = 1.0
 SANDBOX_PATH = "/sandbox/dashscope"

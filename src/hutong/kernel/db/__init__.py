@@ -18,7 +18,7 @@ from hutong.kernel.db.statements import (
     upsert,
     utc_now,
 )
-from hutong.kernel.db.types import Enumerated, Id, Json, UtcTime, metadata
+from hutong.kernel.db.types import Enumerated, Id, Json, LongText, UtcTime, metadata
 
 __all__ = [
     "Connection",
@@ -27,6 +27,7 @@ __all__ = [
     "Enumerated",
     "Id",
     "Json",
+    "LongText",
     "NamedStatement",
     "UtcTime",
     "add_within",

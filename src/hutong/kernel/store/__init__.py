@@ -8,5 +8,15 @@ from hutong.kernel.store.address import Address
 from hutong.kernel.store.client import Script, Store, StoreUnavailable, open_store
 from hutong.kernel.store.copies import Copies
 from hutong.kernel.store.embedded import EmbeddedStore
+from hutong.kernel.store.layers import LayeredCopies
 
-__all__ = ["Address", "Copies", "EmbeddedStore", "Script", "Store", "StoreUnavailable", "open_store"]
+__all__ = [
+    "Address",
+    "Copies",
+    "EmbeddedStore",
+    "LayeredCopies",
+    "Script",
+    "Store",
+    "StoreUnavailable",
+    "open_store",
+]

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, DateTime, Row, Select, Table, Update, update
+from sqlalchemy import ColumnElement, Connection, DateTime, Row, Select, Table, Text, Update, update
 from sqlalchemy.sql.schema import Column
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ class DialectSupport(ABC):
     now_sql: str
     moment = DateTime()
     """The type of a moment with microseconds; its `timezone` says whether the driver wants it aware."""
+    long_text = Text()
+    """The type of a text that may have 16 MiB."""
 
     @abstractmethod
     def now_plus_sql(self, seconds: str) -> str:

@@ -1,0 +1,122 @@
+"""The chat app, put together: `create_app(kernel)` for requests, `create_work(kernel)` for jobs.
+
+A feature joins by its router in `ROUTERS`, its parts in `Chat`, its jobs in `create_work`.
+"""
+
+from datetime import timedelta
+from typing import Any, Protocol
+
+from fastapi import APIRouter, FastAPI
+from sqlalchemy import Connection
+
+from hutong import __version__
+from hutong.apps.chat.account.members import COPY, Members
+from hutong.apps.chat.contract.responses import HEADERS
+from hutong.apps.chat.deps import Chat
+from hutong.apps.chat.envelope import API, REALM, Bodies
+from hutong.apps.chat.operations import endpoints as operations
+from hutong.apps.chat.settings import ChatSettings
+from hutong.kernel.assembly import AppSpec, Kernel, Work, joined
+from hutong.kernel.config import Document
+from hutong.kernel.http.answers import ErrorRenderer, install
+from hutong.kernel.http.description import describe
+from hutong.kernel.http.limits import Limit
+from hutong.kernel.identity import RealmPolicy, TokenRealm, User
+from hutong.kernel.identity.accounts import Accounts
+from hutong.kernel.identity.sessions import Sessions
+from hutong.kernel.store import LayeredCopies
+
+
+class Feature(Protocol):
+    """What `ROUTERS` lists: a module of endpoints."""
+
+    router: APIRouter
+
+
+ROUTERS: tuple[Feature, ...] = ()
+"""Features below `/api/v1`."""
+AT_THE_ROOT: tuple[Feature, ...] = (operations,)
+"""Features at the app's root: the probe, the compatible endpoint (`/v1`), the page."""
+
+
+def create_app(kernel: Kernel) -> FastAPI:
+    """The app as FastAPI, without the edge that the host puts around it."""
+    app = FastAPI(
+        title="Hutong chat",
+        version=__version__,
+        description="Conversations with models, within quotas.",
+        docs_url=None,  # the host serves it
+        redoc_url=None,
+        redirect_slashes=False,  # a redirect would lead to whatever the Host header says
+        openapi_url=None if kernel.settings.production else "/openapi.json",
+        generate_unique_id_function=lambda route: route.name,
+    )
+    describe(app, HEADERS)
+    app.state.chat = _parts(kernel)
+    install(app, bodies(kernel))
+    for feature in ROUTERS:
+        app.include_router(feature.router, prefix=API)
+    for feature in AT_THE_ROOT:
+        app.include_router(feature.router)
+    return app
+
+
+def create_work(kernel: Kernel) -> Work:
+    """The app's jobs and schedules."""
+    return joined([])
+
+
+def bodies(kernel: Kernel) -> ErrorRenderer:
+    """What turns errors into this app's bodies."""
+    return Bodies()
+
+
+def documents() -> list[Document[Any]]:
+    """This app has no live documents of its own: models are the kernel's."""
+    return []
+
+
+def _parts(kernel: Kernel) -> Chat:
+    settings = kernel.section(ChatSettings)
+    return Chat(
+        kernel=kernel,
+        settings=settings,
+        accounts=open_accounts(kernel),
+        sessions=open_sessions(kernel),
+        members=open_members(kernel),
+        per_user=Limit(f"user.{REALM}", kernel.settings.limits.user_per_minute),
+    )
+
+
+def open_members(kernel: Kernel) -> Members:
+    """The members, with copies in the store and in this process."""
+    settings = kernel.section(ChatSettings)
+    copies = LayeredCopies(kernel.store, COPY, settings.session_copy_seconds, settings.process_copies)
+    return Members(kernel.db, copies, settings.quota)
+
+
+def open_sessions(kernel: Kernel) -> Sessions:
+    """The sessions of this realm."""
+    settings = kernel.section(ChatSettings)
+    keys = kernel.settings.realm_keys(REALM, settings.tokens)
+    tokens = TokenRealm(keys, kernel.clock, timedelta(seconds=settings.sessions.access_seconds), name=REALM)
+    return Sessions(tokens, settings.sessions, kernel.db, kernel.store, kernel.ids, kernel.clock)
+
+
+def open_accounts(kernel: Kernel) -> Accounts:
+    """The accounts of this realm."""
+    return kernel.open_accounts(RealmPolicy(REALM, _welcome), open_sessions(kernel))
+
+
+def _welcome(conn: Connection, new: User) -> None:
+    """Nothing comes with a new user but what `auth` writes in the same transaction."""
+
+
+SPEC = AppSpec(
+    name=REALM,
+    create_app=create_app,
+    create_work=create_work,
+    documents=documents,
+    renderer=bodies,
+    open_accounts=open_accounts,
+)
