@@ -18,8 +18,8 @@ from hutong.kernel.observability.failpoints import failpoint
 from hutong.kernel.quotas import Limits, Quotas
 
 OPERATION = "chat.reply"
-OWNER = "chat.replies"
-"""Of the reservations of replies: the sweep of this package ends these, and no others."""
+KIND = "reply"
+"""Of the owners of reservations: the sweep of this package ends these, and no others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def open_reply(conn: Connection, wanted: Wanted, quotas: Quotas, bounds: Bounds,
         limits=wanted.limits,
         tokens=wanted.tokens,
         seconds=bounds.lease_seconds,
-        owner=OWNER,
+        owner=f"{KIND}:{wanted.reservation_id}",
     )
     failpoint("chat.reply.reserved")
     _check_free(conn, wanted, bounds)

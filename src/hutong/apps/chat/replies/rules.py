@@ -64,6 +64,19 @@ def verdict(cause: Cause, *, begun: bool) -> Verdict:
     return Verdict(failed, charged=False)
 
 
+class Turn(NamedTuple):
+    """Somebody's words."""
+
+    role: MessageRole
+    content: str
+
+
+def turns_of(branch: Iterable[Message]) -> list[Turn]:
+    """What is said in a branch; replies without a word are left out."""
+    found = (Turn(message.role, message.content) for message in turns)
+    return [turn for turn in found if turn.content or turn.role is not MessageRole.ASSISTANT]
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What the model is given.
@@ -89,7 +102,7 @@ def room_of(facts: Facts, asked: int | None, usual: int) -> int:
     return max(1, min(asked or usual, facts.output, facts.window // 2))
 
 
-def choose(system: str, branch: Sequence[Message], window: int, room: int, count: Callable[[str], int]) -> Context:
+def choose(system: str, turns: Sequence[Turn], window: int, room: int, count: Callable[[str], int]) -> Context:
     """The system prompt and the newest messages that fit a model's window beside the answer's room.
 
     As long as every byte could be a token and all would fit still, nothing is counted: that is true of nearly all
@@ -97,35 +110,34 @@ def choose(system: str, branch: Sequence[Message], window: int, room: int, count
 
     Args:
         system: the prompt; empty for none.
-        branch: messages, oldest first; the last one is what is to be answered.
+        turns: oldest first; the last one is what is to be answered.
         window, room: tokens.
         count: tokens of a text, exactly.
 
     Raises:
         ContextTooLong: not even the last message fits.
     """
-    turns = [message for message in branch if _says_something(message)]
     budget = window - room - PER_REPLY
     prompt = [{"role": "system", "content": system}] if system else []
-    everything = prompt + [_turn(message) for message in _from_user(turns)]
+    everything = prompt + [_turn(turn) for turn in _from_user(turns)]
     if _bytes(everything) + PER_MESSAGE * len(everything) <= budget:
         return Context(everything, estimate(everything), room)
     left = budget - (count(system) + PER_MESSAGE if system else 0)
-    kept: list[Message] = []
-    for message in reversed(turns):
-        left -= count(message.content) + PER_MESSAGE
+    kept: list[Turn] = []
+    for turn in reversed(turns):
+        left -= count(turn.content) + PER_MESSAGE
         if left < 0:
             break
-        kept.insert(0, message)
+        kept.insert(0, turn)
     if not kept:
         raise ContextTooLong(vendor_code="context_length_exceeded")
-    chosen = prompt + [_turn(message) for message in _from_user(kept)]
+    chosen = prompt + [_turn(turn) for turn in _from_user(kept)]
     return Context(chosen, min(estimate(chosen), budget + PER_REPLY), room)
 
 
-def needs_counting(system: str, branch: Sequence[Message], window: int, room: int) -> bool:
+def needs_counting(system: str, turns: Sequence[Turn], window: int, room: int) -> bool:
     """Whether `choose` will count, which for long texts belongs into a thread."""
-    size = len(system) * 4 + sum(len(message.content) * 4 + PER_MESSAGE for message in branch)
+    size = len(system) * 4 + sum(len(turn.content) * 4 + PER_MESSAGE for turn in turns)
     return size > window - room - 2 * PER_REPLY
 
 
@@ -156,17 +168,13 @@ def title_of(content: str) -> str:
     return shorten(words, TITLE_LENGTH)
 
 
-def _says_something(message: Message) -> bool:
-    return message.role is not MessageRole.ASSISTANT or bool(message.content)
-
-
-def _from_user(turns: Sequence[Message]) -> Sequence[Message]:
+def _from_user(turns: Sequence[Turn]) -> Sequence[Turn]:
     """Without a reply at the beginning, whose question did not fit."""
     return turns[1:] if turns and turns[0].role is MessageRole.ASSISTANT else turns
 
 
-def _turn(message: Message) -> dict[str, str]:
-    return {"role": message.role.value, "content": message.content}
+def _turn(turn: Turn) -> dict[str, str]:
+    return {"role": turn.role.value, "content": turn.content}
 
 
 def _bytes(messages: Iterable[Mapping[str, str]]) -> int:
