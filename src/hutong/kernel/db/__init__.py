@@ -11,6 +11,7 @@ from hutong.kernel.db.database import Database, DatabaseUnavailable, after_commi
 from hutong.kernel.db.opening import open_database
 from hutong.kernel.db.statements import (
     NamedStatement,
+    NamedSteps,
     add_within,
     claim_rows,
     insert_if_absent,
@@ -29,6 +30,7 @@ __all__ = [
     "Json",
     "LongText",
     "NamedStatement",
+    "NamedSteps",
     "UtcTime",
     "add_within",
     "after_commit",

@@ -15,7 +15,11 @@ _loaded: dict[str, DialectSupport] = {}
 
 def support(source: Connection | Dialect) -> DialectSupport:
     """The verbs of the dialect that `source` speaks."""
-    name = (source.dialect if isinstance(source, Connection) else source).name
+    return named((source.dialect if isinstance(source, Connection) else source).name)
+
+
+def named(name: str) -> DialectSupport:
+    """The verbs of the dialect of this name."""
     found = _loaded.get(name)
     if found is None:
         found = _loaded[name] = import_module(f"{__name__}.{name}").SUPPORT

@@ -33,7 +33,7 @@ from hutong.kernel.db.dialects.mysql_driver import (
     wrapped,
 )
 from hutong.kernel.db.dialects.pooled import ABSENT, PooledDatabase
-from hutong.kernel.db.dialects.support import DialectSupport
+from hutong.kernel.db.dialects.support import DialectSupport, Ran
 from hutong.kernel.db.statements import NamedStatement
 
 T = TypeVar("T")
@@ -84,10 +84,9 @@ class MysqlSupport(DialectSupport):
         done = conn.execute(changed.values({cast(Any, column).key: after}))
         return _signed(done.lastrowid) if done.rowcount else None
 
-    def run_raw(self, conn: Connection, statement: NamedStatement, params: Mapping[str, Any]) -> Sequence[Any]:
+    def run_raw(self, conn: Connection, statement: NamedStatement, params: Mapping[str, Any]) -> Ran:
         sql, names = statement.positional("mysql", numbered=False)
-        result = conn.exec_driver_sql(sql, plain(params, names))
-        return result.all() if result.returns_rows else ()
+        return self._ran(conn.exec_driver_sql(sql, plain(params, names)))
 
 
 SUPPORT = MysqlSupport()
