@@ -7,10 +7,15 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from fastapi import APIRouter, FastAPI
-from sqlalchemy import Connection
 
 from hutong import __version__
+from hutong.apps.chat.account import admin_endpoints as administration
+from hutong.apps.chat.account import endpoints as account
+from hutong.apps.chat.account.administration import Administration
 from hutong.apps.chat.account.members import COPY, Members
+from hutong.apps.chat.account.service import OwnAccount, welcome
+from hutong.apps.chat.account.tasks import Erasure
+from hutong.apps.chat.auth import endpoints as auth
 from hutong.apps.chat.contract.responses import HEADERS
 from hutong.apps.chat.deps import Chat
 from hutong.apps.chat.envelope import API, REALM, Bodies
@@ -21,7 +26,7 @@ from hutong.kernel.config import Document
 from hutong.kernel.http.answers import ErrorRenderer, install
 from hutong.kernel.http.description import describe
 from hutong.kernel.http.limits import Limit
-from hutong.kernel.identity import RealmPolicy, TokenRealm, User
+from hutong.kernel.identity import RealmPolicy, TokenRealm
 from hutong.kernel.identity.accounts import Accounts
 from hutong.kernel.identity.sessions import Sessions
 from hutong.kernel.store import LayeredCopies
@@ -33,7 +38,7 @@ class Feature(Protocol):
     router: APIRouter
 
 
-ROUTERS: tuple[Feature, ...] = ()
+ROUTERS: tuple[Feature, ...] = (auth, account, administration)
 """Features below `/api/v1`."""
 AT_THE_ROOT: tuple[Feature, ...] = (operations,)
 """Features at the app's root: the probe, the compatible endpoint (`/v1`), the page."""
@@ -63,7 +68,7 @@ def create_app(kernel: Kernel) -> FastAPI:
 
 def create_work(kernel: Kernel) -> Work:
     """The app's jobs and schedules."""
-    return joined([])
+    return joined([Work(tasks=Erasure(kernel.db).tasks())])
 
 
 def bodies(kernel: Kernel) -> ErrorRenderer:
@@ -78,12 +83,15 @@ def documents() -> list[Document[Any]]:
 
 def _parts(kernel: Kernel) -> Chat:
     settings = kernel.section(ChatSettings)
+    accounts, sessions, members = open_accounts(kernel), open_sessions(kernel), open_members(kernel)
     return Chat(
         kernel=kernel,
         settings=settings,
-        accounts=open_accounts(kernel),
-        sessions=open_sessions(kernel),
-        members=open_members(kernel),
+        accounts=accounts,
+        sessions=sessions,
+        members=members,
+        account=OwnAccount(kernel.db, kernel.jobs, kernel.clock, accounts, members),
+        administration=Administration(kernel.db, kernel.clock, kernel.ids, accounts, sessions, members, settings.quota),
         per_user=Limit(f"user.{REALM}", kernel.settings.limits.user_per_minute),
     )
 
@@ -105,11 +113,7 @@ def open_sessions(kernel: Kernel) -> Sessions:
 
 def open_accounts(kernel: Kernel) -> Accounts:
     """The accounts of this realm."""
-    return kernel.open_accounts(RealmPolicy(REALM, _welcome), open_sessions(kernel))
-
-
-def _welcome(conn: Connection, new: User) -> None:
-    """Nothing comes with a new user but what `auth` writes in the same transaction."""
+    return kernel.open_accounts(RealmPolicy(REALM, welcome), open_sessions(kernel))
 
 
 SPEC = AppSpec(

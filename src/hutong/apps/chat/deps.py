@@ -12,7 +12,9 @@ from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
 from starlette.types import Scope
 
+from hutong.apps.chat.account.administration import Administration
 from hutong.apps.chat.account.members import Member, Members
+from hutong.apps.chat.account.service import OwnAccount
 from hutong.apps.chat.settings import ChatSettings
 from hutong.kernel.assembly import Kernel
 from hutong.kernel.http.languages import language_of
@@ -20,7 +22,7 @@ from hutong.kernel.http.limits import Limit
 from hutong.kernel.identity.accounts import Accounts
 from hutong.kernel.identity.bearer import bearer_token
 from hutong.kernel.identity.clients import Client
-from hutong.kernel.identity.errors import AdministratorsOnly
+from hutong.kernel.identity.errors import AdministratorsOnly, TokenRevoked, UserUnknown
 from hutong.kernel.identity.sessions import Sessions
 from hutong.kit.text import is_printable
 
@@ -37,6 +39,8 @@ class Chat:
     accounts: Accounts
     sessions: Sessions
     members: Members
+    account: OwnAccount
+    administration: Administration
     per_user: Limit
 
 
@@ -71,7 +75,10 @@ async def member(request: Request) -> Member:
     parts = parts_of(request)
     caller = await parts.sessions.admit(bearer_token(request.scope), parts.kernel.limiter, parts.per_user)
     request.scope["state"]["user_id"] = caller.user_id
-    return await parts.members.get(caller.user_id, caller.session_id)
+    try:
+        return await parts.members.get(caller.user_id, caller.session_id)
+    except UserUnknown as error:  # deleted this very moment
+        raise TokenRevoked from error
 
 
 async def admin(request: Request) -> Member:

@@ -8,7 +8,7 @@ import orjson
 from sqlalchemy import Connection
 
 from hutong.apps.chat.envelope import REALM
-from hutong.apps.chat.limits import Limits, limits_of
+from hutong.apps.chat.limits import limits_of
 from hutong.apps.chat.rows import members as rows
 from hutong.apps.chat.rows.errors import MemberUnknown
 from hutong.apps.chat.settings import QuotaSettings
@@ -17,6 +17,7 @@ from hutong.kernel.identity import UserRole, UserUnknown
 from hutong.kernel.identity.account_rows import get_account
 from hutong.kernel.identity.errors import UserBlocked
 from hutong.kernel.identity.tables import UserStatus
+from hutong.kernel.quotas import Limits
 from hutong.kernel.store import LayeredCopies
 
 COPY = "session"
@@ -84,13 +85,12 @@ class Members:
             member = rows.get_member(conn, user_id)
         except MemberUnknown as error:
             raise UserUnknown from error
-        limits = limits_of(member, self._settings)
         return {
             "username": member.username,
             "is_vip": member.is_vip,
             "is_admin": account.role is UserRole.ADMIN,
             "is_active": account.status is UserStatus.ACTIVE,
-            "limits": [limits.daily_requests, limits.monthly_requests, limits.daily_tokens, limits.monthly_tokens],
+            "limits": limits_of(member, self._settings).all(),
         }
 
 

@@ -1,15 +1,17 @@
 """Queries of members: what a user of this app has beside an account."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, func, or_, select, update
+from sqlalchemy.exc import IntegrityError
 
 from hutong.apps.chat.rows.errors import MemberUnknown, UsernameTaken
 from hutong.apps.chat.rows.tables import chat_members
 from hutong.kernel.db import insert_if_absent
+from hutong.kit.paging import Page, PageRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +74,36 @@ def find_user_id(conn: Connection, username_key: str) -> int | None:
     return conn.execute(select(chat_members.c.user_id).where(chat_members.c.username_key == username_key)).scalar()
 
 
+def list_members(
+    conn: Connection, request: PageRequest, *, part: str | None = None, also: Collection[int] = ()
+) -> Page[MemberRow]:
+    """Members, the newest first.
+
+    Args:
+        conn: the unit of work.
+        request: which page.
+        part: of a username's key, in the members that are wanted; all of them when left out.
+        also: ids of users who are wanted whatever they are called.
+    """
+    columns = chat_members.c
+    query = select(*COLUMNS)
+    if part is not None:
+        query = query.where(or_(columns.username_key.contains(part, autoescape=True), columns.user_id.in_(also)))
+    total = conn.execute(select(func.count()).select_from(query.subquery())).scalar_one()
+    newest = query.order_by(columns.user_id.desc()).limit(request.page_size).offset(request.offset)
+    return Page([MemberRow(*row) for row in conn.execute(newest)], total, request.page, request.page_size)
+
+
 def rename_member(conn: Connection, user_id: int, username: str, key: str, now: datetime) -> None:
     """Give a member another name.
 
     Raises:
         UsernameTaken, MemberUnknown.
     """
-    owner = find_user_id(conn, key)
-    if owner not in {None, user_id}:
-        raise UsernameTaken
-    change_member(conn, user_id, {"username": username, "username_key": key}, now)
+    try:
+        change_member(conn, user_id, {"username": username, "username_key": key}, now)
+    except IntegrityError as error:
+        raise UsernameTaken from error
 
 
 def change_member(conn: Connection, user_id: int, values: Mapping[str, Any], now: datetime) -> None:
