@@ -73,6 +73,14 @@ passwords_refused = Counter(
 )
 store_failures = Counter("hutong_store_failures_total", "Store calls that failed.", ["call"])
 
+streams_open = Gauge("hutong_streams_open", "Logs of replies that this process writes at present.")
+stream_readers = Gauge("hutong_stream_readers", "Readers that follow logs of replies in this process.")
+stream_losses = Counter(
+    "hutong_stream_losses_total",
+    "Logs that the store lost something of: sent_again by their writer, gone, taken; or abandoned, which a reader found.",
+    ["outcome"],
+)
+
 
 def exposition() -> bytes:
     """This process's metrics in Prometheus' text format. Takes milliseconds: call it off the event loop."""

@@ -1,0 +1,24 @@
+"""What reaches users while it happens: logs of running streams, feeds to all tabs of one user, sockets, tickets.
+
+Apps write a stream once and let any number of clients read it from any process; nothing here is the record of anything.
+Its page is docs/kernel/realtime.md.
+"""
+
+from hutong.kernel.realtime.entries import Entry
+from hutong.kernel.realtime.errors import StreamAbandoned, StreamGone, StreamTaken
+from hutong.kernel.realtime.feeds import Feed, Feeds
+from hutong.kernel.realtime.logs import StreamLogs
+from hutong.kernel.realtime.tickets import Tickets
+from hutong.kernel.realtime.writer import StreamWriter
+
+__all__ = [
+    "Entry",
+    "Feed",
+    "Feeds",
+    "StreamAbandoned",
+    "StreamGone",
+    "StreamLogs",
+    "StreamTaken",
+    "StreamWriter",
+    "Tickets",
+]
