@@ -15,6 +15,7 @@ from starlette.types import Scope
 from hutong.apps.chat.account.administration import Administration
 from hutong.apps.chat.account.members import Member, Members
 from hutong.apps.chat.account.service import OwnAccount
+from hutong.apps.chat.replies.service import Replies
 from hutong.apps.chat.settings import ChatSettings
 from hutong.kernel.assembly import Kernel
 from hutong.kernel.http.languages import language_of
@@ -41,6 +42,7 @@ class Chat:
     members: Members
     account: OwnAccount
     administration: Administration
+    replies: Replies
     per_user: Limit
 
 

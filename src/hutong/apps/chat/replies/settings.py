@@ -21,6 +21,9 @@ class ReplySettings(Section):
     lease_seconds: float = Field(
         20.0, ge=1, description="Seconds after which a reply whose process gave no sign of life is ended by another one."
     )
+    sweep_seconds: float = Field(
+        5.0, gt=0, description="Seconds between two looks for replies whose process gave no sign of life."
+    )
     leave_seconds: float = Field(
         10.0, ge=0, description="Seconds that running replies get when their process is stopped; then they are interrupted."
     )
