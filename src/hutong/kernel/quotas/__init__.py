@@ -5,6 +5,21 @@ Its page is docs/kernel/quotas.md.
 """
 
 from hutong.kernel.quotas.errors import QuotaExhausted
+from hutong.kernel.quotas.invariants import INVARIANTS
 from hutong.kernel.quotas.limits import COUNTERS, CounterName, CounterUse, Limits, QuotaUse
+from hutong.kernel.quotas.quick import QuickQuotas
+from hutong.kernel.quotas.service import ExpiredReservation, Quotas, forget_closed
 
-__all__ = ["COUNTERS", "CounterName", "CounterUse", "Limits", "QuotaExhausted", "QuotaUse"]
+__all__ = [
+    "COUNTERS",
+    "INVARIANTS",
+    "CounterName",
+    "CounterUse",
+    "ExpiredReservation",
+    "Limits",
+    "QuickQuotas",
+    "QuotaExhausted",
+    "QuotaUse",
+    "Quotas",
+    "forget_closed",
+]

@@ -6,6 +6,7 @@ Source: contracts/chat.md "Rules"; the header names are those that the official 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Literal, cast
 
 CounterName = Literal["daily_requests", "monthly_requests", "daily_tokens", "monthly_tokens"]
@@ -65,6 +66,7 @@ class Windows:
         return self.day_ends if counter.startswith("daily") else self.month_ends
 
 
+@lru_cache(maxsize=8)
 def windows_of(day: date) -> Windows:
     """The windows of a UTC day."""
     first = day.replace(day=1)
