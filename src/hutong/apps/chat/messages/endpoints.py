@@ -135,7 +135,9 @@ async def stream_reply(
     app: App,
     caller: Caller,
     after: Annotated[int, Query(ge=0, le=LARGEST_SEQ, description="Events up to this id are known.")] = 0,
-    last_event_id: Annotated[str | None, Header(alias="Last-Event-ID", description="As `after`, from browsers.")] = None,
+    last_event_id: Annotated[
+        str | None, Header(alias="Last-Event-ID", description="As `after`, from browsers.")
+    ] = None,
 ) -> Response:
     """The events of a reply, from the start or from where the caller was, until its end; of one that ended long ago, the
     last event alone."""

@@ -29,7 +29,9 @@ class WantedReply(StrictModel):
     presence_penalty: Annotated[float, Field(strict=False, ge=-2, le=2)] | None = None
     frequency_penalty: Annotated[float, Field(strict=False, ge=-2, le=2)] | None = None
     seed: Annotated[int, Field(ge=0, le=2**53 - 1)] | None = None
-    stop: Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], Field(min_length=1, max_length=4)] | None = None
+    stop: (
+        Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], Field(min_length=1, max_length=4)] | None
+    ) = None
 
     def wish(self) -> Wish:
         """The same in the words of `replies`."""

@@ -80,7 +80,7 @@ class Known:
     reply_id: str
 
 
-class PlaceTaken(Exception):  # noqa: N818 - never leaves the package
+class PlaceTaken(Exception):
     """The conversation has gone on since the place was chosen; choose again."""
 
 
@@ -162,9 +162,7 @@ def _give_title(conn: Connection, wanted: Wanted, now: datetime) -> str | None:
 
 def _ask(conn: Connection, wanted: Wanted, now: datetime) -> Message:
     place = wanted.place
-    return messages.add_user_message(
-        conn, wanted.user_id, place.conversation_id, place.parent_id, place.content, now
-    )
+    return messages.add_user_message(conn, wanted.user_id, place.conversation_id, place.parent_id, place.content, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,4 +243,3 @@ def saved(conn: Connection, texts: list[tuple[int, str, str]], now: datetime) ->
         The replies that do not stream any more: they were ended by somebody else, or deleted.
     """
     return [reply for user, reply, text in texts if not messages.save_reply(conn, user, reply, text, now)]
-

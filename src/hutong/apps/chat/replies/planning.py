@@ -58,7 +58,7 @@ class Send:
 
     conversation_id: str
     content: str
-    parent_id: str | None | Leaf = field(default_factory=Leaf)
+    parent_id: str | Leaf | None = field(default_factory=Leaf)
 
 
 @dataclass(frozen=True, slots=True)

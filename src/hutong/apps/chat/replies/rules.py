@@ -73,7 +73,7 @@ class Turn(NamedTuple):
 
 def turns_of(branch: Iterable[Message]) -> list[Turn]:
     """What is said in a branch; replies without a word are left out."""
-    found = (Turn(message.role, message.content) for message in turns)
+    found = (Turn(message.role, message.content) for message in branch)
     return [turn for turn in found if turn.content or turn.role is not MessageRole.ASSISTANT]
 
 

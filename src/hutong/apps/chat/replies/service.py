@@ -89,9 +89,7 @@ class Replies:
 
     # -- starting ----------------------------------------------------------------------------------------------------------
 
-    async def start(
-        self, asker: Asker, order: Order, wish: Wish, *, request_id: str, key: str | None = None
-    ) -> Reply:
+    async def start(self, asker: Asker, order: Order, wish: Wish, *, request_id: str, key: str | None = None) -> Reply:
         """Begin a reply. When this returns, question and reply are saved, and the model is being asked.
 
         Args:

@@ -74,9 +74,7 @@ class Sweep:
         ending = Ending(rules.Cause.LOST, text, await self._receipt(found, text), error="chat.reply_interrupted")
         failpoint("chat.sweep.read")
         now = self._kernel.clock.now()
-        await self._kernel.db.write(
-            self._ends.finish, found.user_id, found.message, reservation.id, ending, now
-        )
+        await self._kernel.db.write(self._ends.finish, found.user_id, found.message, reservation.id, ending, now)
         _log.warning("a reply was left by its process", message=found.message.id, characters=len(text))
 
     async def _said(self, found: Reserved) -> str:
