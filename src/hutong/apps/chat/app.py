@@ -24,8 +24,12 @@ from hutong.apps.chat.conversations.service import Conversations
 from hutong.apps.chat.conversations.transfer import IMPORT_BYTES, Transfer
 from hutong.apps.chat.deps import Chat
 from hutong.apps.chat.envelope import API, REALM, Bodies
+from hutong.apps.chat.messages import endpoints as messages
 from hutong.apps.chat.models import endpoints as models
 from hutong.apps.chat.operations import endpoints as operations
+from hutong.apps.chat.replies.opening import Ends
+from hutong.apps.chat.replies.service import Replies
+from hutong.apps.chat.replies.tasks import Sweep
 from hutong.apps.chat.settings import ChatSettings
 from hutong.kernel.assembly import AppSpec, Kernel, Work, joined
 from hutong.kernel.config import Document
@@ -35,6 +39,7 @@ from hutong.kernel.http.limits import Limit
 from hutong.kernel.identity import RealmPolicy, TokenRealm
 from hutong.kernel.identity.accounts import Accounts
 from hutong.kernel.identity.sessions import Sessions
+from hutong.kernel.quotas import Quotas
 from hutong.kernel.store import LayeredCopies
 
 
@@ -44,7 +49,7 @@ class Feature(Protocol):
     router: APIRouter
 
 
-ROUTERS: tuple[Feature, ...] = (auth, account, administration, models, transfer, conversations)
+ROUTERS: tuple[Feature, ...] = (auth, account, administration, models, transfer, conversations, messages)
 """Features below `/api/v1`."""
 AT_THE_ROOT: tuple[Feature, ...] = (operations,)
 """Features at the app's root: the probe, the compatible endpoint (`/v1`), the page."""
@@ -74,7 +79,9 @@ def create_app(kernel: Kernel) -> FastAPI:
 
 def create_work(kernel: Kernel) -> Work:
     """The app's jobs and schedules."""
-    return joined([Work(tasks=Erasure(kernel.db).tasks())])
+    settings, quotas = kernel.section(ChatSettings), open_quotas(kernel)
+    sweep = Sweep(kernel, quotas, settings.replies, Ends(quotas))
+    return joined([Work(tasks=Erasure(kernel.db).tasks()), sweep.work()])
 
 
 def bodies(kernel: Kernel) -> ErrorRenderer:
@@ -99,10 +106,24 @@ def _parts(kernel: Kernel) -> Chat:
         members=members,
         account=OwnAccount(kernel.db, kernel.jobs, kernel.clock, accounts, members),
         administration=Administration(kernel.db, kernel.clock, kernel.ids, accounts, sessions, members, settings.quota),
+        replies=open_replies(kernel, chosen),
         conversations=chosen,
         transfer=Transfer(kernel.db, kernel.clock, chosen, settings.conversations),
         per_user=Limit(f"user.{REALM}", kernel.settings.limits.user_per_minute),
     )
+
+
+def open_quotas(kernel: Kernel) -> Quotas:
+    """The quotas of this realm."""
+    return Quotas(REALM, kernel.clock)
+
+
+def open_replies(kernel: Kernel, lists: Conversations) -> Replies:
+    """The replies of this process, which are ended before it ends."""
+    quotas = open_quotas(kernel)
+    replies = Replies(kernel, quotas, kernel.section(ChatSettings).replies, Ends(quotas), lists.changed)
+    kernel.closing.append(replies.leave)
+    return replies
 
 
 def open_members(kernel: Kernel) -> Members:

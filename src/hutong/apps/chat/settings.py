@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from hutong.apps.chat.replies.settings import ReplySettings
 from hutong.kernel.identity.sessions import SessionPolicy
 from hutong.kernel.settings import RealmKeys, Section
 
@@ -41,6 +42,7 @@ class ChatSettings(Section):
     )
     quota: QuotaSettings = Field(QuotaSettings(), description="Limits of users.")
     conversations: ConversationSettings = Field(ConversationSettings(), description="Bounds of conversations.")
+    replies: ReplySettings = Field(ReplySettings(), description="Replies of models.")
     default_model: str = Field(
         "", description="Model of a conversation whose maker names none; empty: the first that the user may use."
     )

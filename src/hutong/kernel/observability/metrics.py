@@ -87,6 +87,19 @@ stream_losses = Counter(
     ["outcome"],
 )
 
+websocket_connections = Gauge(
+    "hutong_websocket_connections_active", "WebSockets that are open in this process.", ["app"]
+)
+websocket_closed = Counter(
+    "hutong_websocket_closed_total",
+    "WebSockets that ended, by the code of their end; origin: refused because of the page that asked.",
+    ["app", "code"],
+)
+websocket_frames = Counter(
+    "hutong_websocket_frames_total", "Frames from clients, by type, or by the code of why not.", ["app", "type"]
+)
+websocket_sent = Counter("hutong_websocket_sent_total", "Frames to clients, counted when the WebSocket ends.", ["app"])
+
 
 def exposition() -> bytes:
     """This process's metrics in Prometheus' text format. Takes milliseconds: call it off the event loop."""
