@@ -16,6 +16,9 @@ from hutong.apps.chat.account.members import COPY, Members
 from hutong.apps.chat.account.service import OwnAccount, welcome
 from hutong.apps.chat.account.tasks import Erasure
 from hutong.apps.chat.auth import endpoints as auth
+from hutong.apps.chat.compatible import endpoints as compatible
+from hutong.apps.chat.compatible.envelope import PREFIX, render
+from hutong.apps.chat.compatible.opening import open_compatible
 from hutong.apps.chat.contract.responses import HEADERS
 from hutong.apps.chat.conversations import endpoints as conversations
 from hutong.apps.chat.conversations import transfer_endpoints as transfer
@@ -51,7 +54,7 @@ class Feature(Protocol):
 
 ROUTERS: tuple[Feature, ...] = (auth, account, administration, models, transfer, conversations, messages)
 """Features below `/api/v1`."""
-AT_THE_ROOT: tuple[Feature, ...] = (operations,)
+AT_THE_ROOT: tuple[Feature, ...] = (operations, compatible)
 """Features at the app's root: the probe, the compatible endpoint (`/v1`), the page."""
 
 
@@ -68,7 +71,8 @@ def create_app(kernel: Kernel) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     describe(app, HEADERS)
-    app.state.chat = _parts(kernel)
+    app.state.chat = chat = _parts(kernel)
+    app.state.compatible = open_compatible(chat, open_quotas(kernel))
     install(app, bodies(kernel))
     for feature in ROUTERS:
         app.include_router(feature.router, prefix=API)
@@ -86,7 +90,7 @@ def create_work(kernel: Kernel) -> Work:
 
 def bodies(kernel: Kernel) -> ErrorRenderer:
     """What turns errors into this app's bodies."""
-    return Bodies()
+    return Bodies({PREFIX: render})
 
 
 def documents() -> list[Document[Any]]:

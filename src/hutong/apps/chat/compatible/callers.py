@@ -1,34 +1,15 @@
 """Who calls the compatible endpoint: the owner of an API key, or a user with the app's access token."""
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from starlette.types import Scope
 
 from hutong.apps.chat.account.members import Member, Members
 from hutong.kernel.http.limits import Limit, Limiter
 from hutong.kernel.identity.bearer import bearer_token
-from hutong.kernel.identity.errors import TokenInvalid, UserUnknown
+from hutong.kernel.identity.errors import ApiKeyInvalid, TokenInvalid, UserUnknown
+from hutong.kernel.identity.key_checks import ApiKeyChecks
 from hutong.kernel.identity.sessions import Sessions
-
-KEY_PREFIX = "hk-"
-
-
-class Shown(Protocol):
-    """A good key."""
-
-    @property
-    def id(self) -> int: ...
-
-    @property
-    def user_id(self) -> int: ...
-
-
-class Keys(Protocol):
-    """What tells good keys from bad ones."""
-
-    async def verify(self, secret: str) -> Shown:
-        """The key that a secret belongs to. Raises `Unauthenticated` if there is none."""
-        ...
 
 
 class Caller(NamedTuple):
@@ -48,7 +29,9 @@ class Callers:
         limiter, per_user: requests of one user.
     """
 
-    def __init__(self, keys: Keys, sessions: Sessions, members: Members, limiter: Limiter, per_user: Limit) -> None:
+    def __init__(
+        self, keys: ApiKeyChecks, sessions: Sessions, members: Members, limiter: Limiter, per_user: Limit
+    ) -> None:
         self._keys, self._sessions, self._members = keys, sessions, members
         self._limiter, self._per_user = limiter, per_user
 
@@ -61,8 +44,8 @@ class Callers:
             StoreUnavailable: of access tokens, which nobody can check then.
         """
         token = bearer_token(scope)
-        if token.startswith(KEY_PREFIX):
-            key = await self._keys.verify(token)
+        if self._keys.looks_like_key(token):
+            key = await self._keys.verify(token, scope["state"]["address"])
             await self._limiter.hit(self._per_user, str(key.user_id))
             user_id, session_id, key_id = key.user_id, 0, key.id
         else:
@@ -72,4 +55,4 @@ class Callers:
         try:
             return Caller(await self._members.get(user_id, session_id), key_id)
         except UserUnknown as error:
-            raise TokenInvalid from error
+            raise (TokenInvalid if key_id is None else ApiKeyInvalid) from error

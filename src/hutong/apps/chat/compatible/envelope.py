@@ -77,16 +77,10 @@ def render(error: HutongError, scope: Scope) -> Parts:
     headers = [(b"content-type", JSON.encode())]
     if error.retry_after is not None:
         headers.append((b"retry-after", b"%d" % max(1, math.ceil(error.retry_after))))
-    if words.code == "insufficient_quota":
-        headers.append((b"x-should-retry", b"false"))
+    headers.extend((name.encode(), value.encode()) for name, value in error.headers.items())
     if words.status == 401:
         headers.append((b"www-authenticate", b'Bearer realm="chat"'))
     return words.status, headers, orjson.dumps({"error": error_object(error)})
-
-
-def speaks_openai(path: str) -> bool:
-    """Whether errors at a path of the app, without what that is mounted under, are rendered here."""
-    return path.startswith(PREFIX)
 
 
 def _param(error: HutongError) -> str | None:
