@@ -17,6 +17,9 @@ from hutong.apps.chat.account.members import COPY, Members
 from hutong.apps.chat.account.service import OwnAccount, welcome
 from hutong.apps.chat.account.tasks import Erasure
 from hutong.apps.chat.auth import endpoints as auth
+from hutong.apps.chat.compatible import endpoints as compatible
+from hutong.apps.chat.compatible.envelope import PREFIX, render
+from hutong.apps.chat.compatible.opening import open_compatible
 from hutong.apps.chat.contract.responses import HEADERS
 from hutong.apps.chat.conversations import endpoints as conversations
 from hutong.apps.chat.conversations import transfer_endpoints as transfer
@@ -25,8 +28,12 @@ from hutong.apps.chat.conversations.service import Conversations
 from hutong.apps.chat.conversations.transfer import IMPORT_BYTES, Transfer
 from hutong.apps.chat.deps import Chat
 from hutong.apps.chat.envelope import API, REALM, Bodies
+from hutong.apps.chat.messages import endpoints as messages
 from hutong.apps.chat.models import endpoints as models
 from hutong.apps.chat.operations import endpoints as operations
+from hutong.apps.chat.replies.opening import Ends
+from hutong.apps.chat.replies.service import Replies
+from hutong.apps.chat.replies.tasks import Sweep
 from hutong.apps.chat.settings import ChatSettings
 from hutong.kernel.assembly import AppSpec, Kernel, Work, joined
 from hutong.kernel.config import Document
@@ -47,9 +54,18 @@ class Feature(Protocol):
     router: APIRouter
 
 
-ROUTERS: tuple[Feature, ...] = (auth, account, usage, administration, models, transfer, conversations)
+ROUTERS: tuple[Feature, ...] = (
+    auth,
+    account,
+    usage,
+    administration,
+    models,
+    transfer,
+    conversations,
+    messages,
+)
 """Features below `/api/v1`."""
-AT_THE_ROOT: tuple[Feature, ...] = (operations,)
+AT_THE_ROOT: tuple[Feature, ...] = (operations, compatible)
 """Features at the app's root: the probe, the compatible endpoint (`/v1`), the page."""
 
 
@@ -66,7 +82,8 @@ def create_app(kernel: Kernel) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     describe(app, HEADERS)
-    app.state.chat = _parts(kernel)
+    app.state.chat = chat = _parts(kernel)
+    app.state.compatible = open_compatible(chat, open_quotas(kernel))
     install(app, bodies(kernel))
     for feature in ROUTERS:
         app.include_router(feature.router, prefix=API)
@@ -77,12 +94,14 @@ def create_app(kernel: Kernel) -> FastAPI:
 
 def create_work(kernel: Kernel) -> Work:
     """The app's jobs and schedules."""
-    return joined([Work(tasks=Erasure(kernel.db).tasks())])
+    settings, quotas = kernel.section(ChatSettings), open_quotas(kernel)
+    sweep = Sweep(kernel, quotas, settings.replies, Ends(quotas))
+    return joined([Work(tasks=Erasure(kernel.db).tasks()), sweep.work()])
 
 
 def bodies(kernel: Kernel) -> ErrorRenderer:
     """What turns errors into this app's bodies."""
-    return Bodies()
+    return Bodies({PREFIX: render})
 
 
 def documents() -> list[Document[Any]]:
@@ -102,6 +121,7 @@ def _parts(kernel: Kernel) -> Chat:
         members=members,
         account=OwnAccount(kernel.db, kernel.jobs, kernel.clock, accounts, members, keys, quotas),
         administration=Administration(kernel.db, kernel.clock, kernel.ids, accounts, sessions, members, settings.quota),
+        replies=open_replies(kernel, chosen),
         conversations=chosen,
         transfer=Transfer(kernel.db, kernel.clock, chosen, settings.conversations),
         quotas=quotas,
@@ -118,6 +138,14 @@ def open_quotas(kernel: Kernel) -> Quotas:
 def open_keys(kernel: Kernel) -> ApiKeys:
     """The API keys of this realm."""
     return ApiKeys(REALM, kernel.ids, kernel.clock)
+
+
+def open_replies(kernel: Kernel, lists: Conversations) -> Replies:
+    """The replies of this process, which are ended before it ends."""
+    quotas = open_quotas(kernel)
+    replies = Replies(kernel, quotas, kernel.section(ChatSettings).replies, Ends(quotas), lists.changed)
+    kernel.closing.append(replies.leave)
+    return replies
 
 
 def open_members(kernel: Kernel) -> Members:
