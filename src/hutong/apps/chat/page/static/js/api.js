@@ -36,19 +36,17 @@ export async function register(username, email, password) {
 }
 
 export async function login(name, password) {
-  await start("auth/login", name.includes("@") ? { email: name, password } : { username: name, password });
+  await start("auth/login", { username: name, password });
 }
 
 /** Sign in; an answer with tokens begins the session. */
 async function start(path, body) {
-  const answer = await once("POST", path, { body }, "");
-  session.begin(answer.tokens ?? answer);
+  session.begin(await once("POST", path, { body }, ""));
 }
 
 /** Sign out here and in every tab; the server is told, but its answer does not matter. */
 export async function logout() {
-  const refresh_token = session.refreshToken();
-  await call("POST", "auth/logout", { body: { refresh_token } }).catch(() => null);
+  await call("POST", "auth/logout", { body: {} }).catch(() => null);
   session.end();
 }
 
@@ -140,8 +138,7 @@ async function reach(method, path, options = {}) {
 /** New tokens for the refresh token; null if it is refused. Anything else that goes wrong is no reason to sign out. */
 async function exchange(refresh_token) {
   try {
-    const answer = await once("POST", "auth/refresh", { body: { refresh_token } }, "");
-    return answer.tokens ?? answer;
+    return await once("POST", "auth/refresh", { body: { refresh_token } }, "");
   } catch (error) {
     if ([400, 401, 403, 422].includes(error.status)) return null;
     throw error;

@@ -43,11 +43,6 @@ export function accessToken() {
   return access;
 }
 
-/** The refresh token, for signing out. */
-export function refreshToken() {
-  return stored()?.refresh ?? "";
-}
-
 /** Whether somebody is signed in, as far as this browser knows. */
 export function isSignedIn() {
   return Boolean(stored()?.refresh);

@@ -12,7 +12,7 @@ const TEXTS = {
   usernameOrMail: ["Username or mail address", "用户名或邮箱"],
   email: ["Mail address", "邮箱"],
   password: ["Password", "密码"],
-  passwordHint: ["At least 8 characters, with letters and digits", "至少 8 位，含字母和数字"],
+  passwordHint: ["8 characters or more, and none that many people use", "至少 8 个字符，且不是常见密码"],
   signIn: ["Sign in", "登录"],
   register: ["Create account", "注册"],
   noAccount: ["No account yet?", "还没有账号？"],

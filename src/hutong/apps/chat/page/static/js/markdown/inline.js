@@ -152,7 +152,7 @@ class Inline {
   address() {
     ADDRESS.lastIndex = this.at;
     const inBracket = this.open.some((mark) => mark.mark === "[");
-    const found = /[\p{L}\p{N}]/u.test(this.text[this.at - 1] ?? "") || inBracket ? null : ADDRESS.exec(this.text);
+    const found = /[A-Za-z0-9]/.test(this.text[this.at - 1] ?? "") || inBracket ? null : ADDRESS.exec(this.text);
     if (!found) {
       this.literal(1);
       return;
