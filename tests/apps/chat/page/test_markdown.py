@@ -124,7 +124,8 @@ ATTACKS = [
 LOOK = """() => {
   const made = [...document.body.querySelectorAll("*")];
   for (const element of made) element.dispatchEvent(new MouseEvent("mouseover", { bubbles: true }));
-  for (const link of document.querySelectorAll("a")) link.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true, ctrlKey: true }));
+  const click = { bubbles: true, cancelable: true, ctrlKey: true };
+  for (const link of document.querySelectorAll("a")) link.dispatchEvent(new MouseEvent("click", click));
   return {
     hit: window.hit ?? null,
     names: [...new Set(made.map((element) => element.localName))],
@@ -203,7 +204,8 @@ STREAMED = """async (text) => {
   const { MarkdownView } = await import(new URL("page/js/markdown/view.js", document.baseURI));
   const root = document.createElement("div"), view = new MarkdownView(root);
   let made = 0;
-  new MutationObserver((changes) => { for (const change of changes) made += change.addedNodes.length; }).observe(root, { childList: true });
+  const count = (changes) => { for (const change of changes) made += change.addedNodes.length; };
+  new MutationObserver(count).observe(root, { childList: true });
   const first = [];
   const start = performance.now();
   for (let at = 0; at < text.length; at += 8) {
