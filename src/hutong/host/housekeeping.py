@@ -15,11 +15,15 @@ from hutong.kernel.jobs import Job, Retry, Schedule, Task
 from hutong.kernel.observability.invariants import check
 from hutong.kernel.observability.logs import logger
 from hutong.kernel.orders import INVARIANTS as ORDERS
+from hutong.kernel.quotas import INVARIANTS as QUOTAS
+from hutong.kernel.quotas import forget_closed
 
 EXPIRE, VERIFY, FORGET = "kernel.credits.expire_holds", "kernel.ledger.verify", "kernel.http.forget_keys"
 FORGET_TRIES, FORGET_SESSIONS = "kernel.identity.forget_tries", "kernel.identity.forget_sessions"
 KEYS_LIVE = timedelta(days=7)
+FORGET_RESERVATIONS = "kernel.quotas.forget_reservations"
 SESSIONS_LIVE = timedelta(days=30)
+RESERVATIONS_LIVE = timedelta(days=7)
 LASTING = Retry(attempts=20, first=1.0, longest=60.0)
 """A database that is away for some minutes, or workers that keep dying, are no reason for a dead letter."""
 _log = logger("host.housekeeping")
@@ -36,6 +40,7 @@ def kernel_work(kernel: Kernel, everything: Callable[[], Work]) -> Work:
             Task(FORGET, chores.forget_keys, LASTING),
             Task(FORGET_TRIES, chores.forget_tries, LASTING),
             Task(FORGET_SESSIONS, chores.forget_sessions, LASTING, timeout=600.0),
+            Task(FORGET_RESERVATIONS, chores.forget_reservations, LASTING, timeout=600.0),
             *kernel.mail.tasks(),
             *notices.tasks(),
         ),
@@ -45,8 +50,9 @@ def kernel_work(kernel: Kernel, everything: Callable[[], Work]) -> Work:
             Schedule(FORGET, cron="17 3 * * *"),
             Schedule(FORGET_TRIES, cron="37 3 * * *"),
             Schedule(FORGET_SESSIONS, cron="27 3 * * *"),
+            Schedule(FORGET_RESERVATIONS, cron="47 3 * * *"),
         ),
-        invariants=(*CREDITS, *sessions.INVARIANTS, *ORDERS),
+        invariants=(*CREDITS, *sessions.INVARIANTS, *ORDERS, *QUOTAS),
     )
 
 
@@ -83,4 +89,9 @@ class _Chores:
     async def forget_sessions(self, job: Job) -> None:
         """Forget sessions whose last token ran out more than 30 days ago."""
         while await self._kernel.db.write(sessions.forget_old, self._kernel.clock.now() - SESSIONS_LIVE):
+            pass
+
+    async def forget_reservations(self, job: Job) -> None:
+        """Forget reservations of quotas that were settled or released more than seven days ago."""
+        while await self._kernel.db.write(forget_closed, RESERVATIONS_LIVE.total_seconds()):
             pass

@@ -73,6 +73,12 @@ class UserBlocked(Forbidden):
     code = "identity.user_blocked"
 
 
+class AdministratorsOnly(Forbidden):
+    """Only administrators may do this."""
+
+    code = "identity.administrators_only"
+
+
 class DeviceIdInvalid(InvalidInput):
     """A device id has 8 to 128 printable characters."""
 

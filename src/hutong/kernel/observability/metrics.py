@@ -56,6 +56,12 @@ openai_first_token_seconds = Histogram(
     buckets=SECONDS,
 )
 openai_in_flight = Gauge("hutong_openai_in_flight", "Chat calls that run in this process.", ["provider"])
+quota_refusals = Counter(
+    "hutong_quota_refusals_total", "Requests refused by a quota, by the full counter.", ["counter"]
+)
+quota_tokens = Counter(
+    "hutong_quota_tokens_total", "Tokens of quotas: reserved, settled (the true use) and released.", ["kind"]
+)
 mails = Counter("hutong_mails_total", "Tries to send a mail, by outcome.", ["template", "outcome"])
 points_moved = Counter("hutong_credits_moved_total", "Credits by kind of ledger entry.", ["kind"])
 orders_moved = Counter("hutong_orders_total", "Orders that came to a status.", ["realm", "channel", "status"])
@@ -77,6 +83,27 @@ passwords_refused = Counter(
     "hutong_passwords_refused_total", "Passwords not hashed because too many were waiting already."
 )
 store_failures = Counter("hutong_store_failures_total", "Store calls that failed.", ["call"])
+
+streams_open = Gauge("hutong_streams_open", "Logs of replies that this process writes at present.")
+stream_readers = Gauge("hutong_stream_readers", "Readers that follow logs of replies in this process.")
+stream_losses = Counter(
+    "hutong_stream_losses_total",
+    "Logs that the store lost something of: sent_again by their writer, gone, taken; or abandoned, which a reader found.",
+    ["outcome"],
+)
+
+websocket_connections = Gauge(
+    "hutong_websocket_connections_active", "WebSockets that are open in this process.", ["app"]
+)
+websocket_closed = Counter(
+    "hutong_websocket_closed_total",
+    "WebSockets that ended, by the code of their end; origin: refused because of the page that asked.",
+    ["app", "code"],
+)
+websocket_frames = Counter(
+    "hutong_websocket_frames_total", "Frames from clients, by type, or by the code of why not.", ["app", "type"]
+)
+websocket_sent = Counter("hutong_websocket_sent_total", "Frames to clients, counted when the WebSocket ends.", ["app"])
 
 
 CONTRACT_NAMES: Mapping[str, MetricWrapperBase] = {

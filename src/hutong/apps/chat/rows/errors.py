@@ -1,0 +1,39 @@
+"""What can go wrong with members, conversations and messages."""
+
+from hutong.kit.errors import Conflict, NotFound, Unprocessable
+
+
+class UsernameTaken(Conflict):
+    """There is an account with this username already; choose another."""
+
+    code = "chat.username_taken"
+
+
+class UsernameInvalid(Unprocessable):
+    """A username has 3 to 50 letters, digits, dots, hyphens or underscores, and begins with a letter or digit."""
+
+    code = "chat.username_invalid"
+
+
+class MemberUnknown(NotFound):
+    """There is no such user."""
+
+    code = "chat.user_unknown"
+
+
+class ConversationUnknown(NotFound):
+    """There is no such conversation."""
+
+    code = "chat.conversation_unknown"
+
+
+class MessageUnknown(NotFound):
+    """There is no such message in this conversation."""
+
+    code = "chat.message_unknown"
+
+
+class ConversationsFull(Conflict):
+    """You have as many conversations as one account may have; delete some first."""
+
+    code = "chat.conversations_full"
