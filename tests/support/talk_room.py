@@ -5,8 +5,6 @@ from typing import Any
 
 from hutong.apps.chat.envelope import REALM
 from hutong.apps.chat.rows import messages
-from hutong.apps.chat.rows.conversations import Conversation, add_conversation
-from hutong.apps.chat.rows.ids import new_uuid
 from hutong.apps.chat.rows.messages import Message
 from hutong.apps.chat.settings import ChatSettings
 from hutong.kernel.quotas import Limits, Quotas, QuotaUse
@@ -30,12 +28,9 @@ class Room:
         self.talkers += 1
         return await Talker(self.stand.client, self.stand.base, f"talker{self.talkers}").join()
 
-    async def conversation(self, talker: Talker, *, title: str = "", model: str = MODEL) -> str:
+    async def conversation(self, talker: Talker, **wanted: str) -> str:
         """An empty conversation of a user."""
-        now = self.stand.host.kernel.clock.now()
-        new = Conversation(new_uuid(now), title, model, False, None, now, now)
-        await self.stand.host.kernel.db.write(add_conversation, int(talker.user["id"]), new)
-        return new.id
+        return str((await talker.call("POST", "/conversations", json={"model": MODEL, **wanted})).ok["id"])
 
     async def message(self, talker: Talker, message_id: str) -> Message:
         """A message as SQL has it."""

@@ -9,6 +9,7 @@ from hutong.kernel.credits import expire_holds
 from hutong.kernel.credits.expiry import list_expired
 from hutong.kernel.http.idempotency import forget_old
 from hutong.kernel.identity import sessions
+from hutong.kernel.identity.api_keys import forget_revoked
 from hutong.kernel.identity.notices import LockNotices
 from hutong.kernel.identity.tries import forget_tries
 from hutong.kernel.jobs import Job, Retry, Schedule, Task
@@ -87,9 +88,11 @@ class _Chores:
         await self._kernel.db.write(forget_tries, self._kernel.clock.now())
 
     async def forget_sessions(self, job: Job) -> None:
-        """Forget sessions whose last token ran out more than 30 days ago."""
-        while await self._kernel.db.write(sessions.forget_old, self._kernel.clock.now() - SESSIONS_LIVE):
+        """Forget sessions whose last token ran out, and API keys that ended, more than 30 days ago."""
+        before = self._kernel.clock.now() - SESSIONS_LIVE
+        while await self._kernel.db.write(sessions.forget_old, before):
             pass
+        await self._kernel.db.write(forget_revoked, before)
 
     async def forget_reservations(self, job: Job) -> None:
         """Forget reservations of quotas that were settled or released more than seven days ago."""

@@ -17,9 +17,15 @@ from hutong.apps.chat.account.service import OwnAccount, welcome
 from hutong.apps.chat.account.tasks import Erasure
 from hutong.apps.chat.auth import endpoints as auth
 from hutong.apps.chat.contract.responses import HEADERS
+from hutong.apps.chat.conversations import endpoints as conversations
+from hutong.apps.chat.conversations import transfer_endpoints as transfer
+from hutong.apps.chat.conversations.service import COPY as LISTS
+from hutong.apps.chat.conversations.service import Conversations
+from hutong.apps.chat.conversations.transfer import IMPORT_BYTES, Transfer
 from hutong.apps.chat.deps import Chat
 from hutong.apps.chat.envelope import API, REALM, Bodies
 from hutong.apps.chat.messages import endpoints as messages
+from hutong.apps.chat.models import endpoints as models
 from hutong.apps.chat.operations import endpoints as operations
 from hutong.apps.chat.replies.opening import Ends
 from hutong.apps.chat.replies.service import Replies
@@ -43,7 +49,7 @@ class Feature(Protocol):
     router: APIRouter
 
 
-ROUTERS: tuple[Feature, ...] = (auth, account, administration, messages)
+ROUTERS: tuple[Feature, ...] = (auth, account, administration, models, transfer, conversations, messages)
 """Features below `/api/v1`."""
 AT_THE_ROOT: tuple[Feature, ...] = (operations,)
 """Features at the app's root: the probe, the compatible endpoint (`/v1`), the page."""
@@ -91,6 +97,7 @@ def documents() -> list[Document[Any]]:
 def _parts(kernel: Kernel) -> Chat:
     settings = kernel.section(ChatSettings)
     accounts, sessions, members = open_accounts(kernel), open_sessions(kernel), open_members(kernel)
+    chosen = open_conversations(kernel)
     return Chat(
         kernel=kernel,
         settings=settings,
@@ -99,7 +106,9 @@ def _parts(kernel: Kernel) -> Chat:
         members=members,
         account=OwnAccount(kernel.db, kernel.jobs, kernel.clock, accounts, members),
         administration=Administration(kernel.db, kernel.clock, kernel.ids, accounts, sessions, members, settings.quota),
-        replies=open_replies(kernel),
+        replies=open_replies(kernel, chosen),
+        conversations=chosen,
+        transfer=Transfer(kernel.db, kernel.clock, chosen, settings.conversations),
         per_user=Limit(f"user.{REALM}", kernel.settings.limits.user_per_minute),
     )
 
@@ -109,10 +118,10 @@ def open_quotas(kernel: Kernel) -> Quotas:
     return Quotas(REALM, kernel.clock)
 
 
-def open_replies(kernel: Kernel) -> Replies:
+def open_replies(kernel: Kernel, lists: Conversations) -> Replies:
     """The replies of this process, which are ended before it ends."""
     quotas = open_quotas(kernel)
-    replies = Replies(kernel, quotas, kernel.section(ChatSettings).replies, Ends(quotas))
+    replies = Replies(kernel, quotas, kernel.section(ChatSettings).replies, Ends(quotas), lists.changed)
     kernel.closing.append(replies.leave)
     return replies
 
@@ -122,6 +131,13 @@ def open_members(kernel: Kernel) -> Members:
     settings = kernel.section(ChatSettings)
     copies = LayeredCopies(kernel.store, COPY, settings.session_copy_seconds, settings.process_copies)
     return Members(kernel.db, copies, settings.quota)
+
+
+def open_conversations(kernel: Kernel) -> Conversations:
+    """The conversations, with copies of lists in the store and in this process."""
+    settings = kernel.section(ChatSettings)
+    copies = LayeredCopies(kernel.store, LISTS, settings.list_copy_seconds, settings.process_copies)
+    return Conversations(kernel.db, kernel.clock, kernel.gateway.chats, copies, settings)
 
 
 def open_sessions(kernel: Kernel) -> Sessions:
@@ -144,4 +160,5 @@ SPEC = AppSpec(
     documents=documents,
     renderer=bodies,
     open_accounts=open_accounts,
+    larger_bodies={f"{API}/conversations/import": IMPORT_BYTES},
 )

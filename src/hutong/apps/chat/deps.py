@@ -15,6 +15,8 @@ from starlette.types import Scope
 from hutong.apps.chat.account.administration import Administration
 from hutong.apps.chat.account.members import Member, Members
 from hutong.apps.chat.account.service import OwnAccount
+from hutong.apps.chat.conversations.service import Conversations
+from hutong.apps.chat.conversations.transfer import Transfer
 from hutong.apps.chat.replies.service import Replies
 from hutong.apps.chat.settings import ChatSettings
 from hutong.kernel.assembly import Kernel
@@ -43,6 +45,8 @@ class Chat:
     account: OwnAccount
     administration: Administration
     replies: Replies
+    conversations: Conversations
+    transfer: Transfer
     per_user: Limit
 
 

@@ -26,11 +26,10 @@ class ConversationSettings(Section):
     most: int = Field(20_000, ge=1, description="Conversations of one user, the archived ones too.")
     longest_message: int = Field(100_000, ge=1, le=1_000_000, description="Characters of one message of a user.")
     export_most: int = Field(
-        2_000, ge=1, description="Conversations in one export; those that were updated last come first."
+        200, ge=1, le=1_000, description="Conversations in one export; the rest is exported from its cursor on."
     )
-    import_most: int = Field(200, ge=1, description="Conversations in one import.")
-    import_most_messages: int = Field(20_000, ge=1, description="Messages in one import.")
-    import_bytes: int = Field(16 * 1024 * 1024, ge=1024, description="Bytes of the body of an import.")
+    import_most: int = Field(1_000, ge=1, le=10_000, description="Conversations in one import.")
+    import_most_messages: int = Field(20_000, ge=1, le=100_000, description="Messages in one import.")
 
 
 class ChatSettings(Section):

@@ -6,9 +6,11 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from hutong.apps.chat.account.members import Member
 from hutong.apps.chat.contract.responses import SIGNED_IN, WITH_BODY, failures
+from hutong.apps.chat.conversations.schemas import MessageView
+from hutong.apps.chat.conversations.views import message_view
 from hutong.apps.chat.deps import App, Caller, Chat
 from hutong.apps.chat.envelope import ok
-from hutong.apps.chat.messages.schemas import EditMessage, MessageView, ReplyView, SendMessage, WantedReply, reply_view
+from hutong.apps.chat.messages.schemas import EditMessage, ReplyView, SendMessage, WantedReply, reply_view
 from hutong.apps.chat.messages.sse import KIND, event_stream
 from hutong.apps.chat.replies.errors import (
     MessageTooLong,
@@ -19,7 +21,6 @@ from hutong.apps.chat.replies.errors import (
     ReplyRunning,
     TooManyReplies,
 )
-from hutong.apps.chat.replies.events import shown
 from hutong.apps.chat.replies.planning import Edit, Leaf, Order, Regenerate, Send
 from hutong.apps.chat.rows.errors import ConversationUnknown, MessageUnknown
 from hutong.kernel.gateway.errors import ContextTooLong, ModelForbidden, ModelUnknown
@@ -120,7 +121,7 @@ async def edit_message(
 async def stop_reply(conversation_id: ConversationId, message_id: MessageId, app: App, caller: Caller) -> Response:
     """End a reply where it is, wherever it is written; what came until then is kept and charged. One that has ended is
     answered as it is."""
-    return ok(shown(await app.replies.stop(caller.user_id, message_id, conversation_id)))
+    return ok(message_view(await app.replies.stop(caller.user_id, message_id, conversation_id)))
 
 
 @router.get(
@@ -158,7 +159,7 @@ async def _reply(
     if body.stream:
         return _stream(app, caller, begun.reply.id, 0)
     reply = await app.replies.outcome(caller.user_id, begun.reply.id)
-    return ok(reply_view(shown(begun.question), shown(reply)))
+    return ok(reply_view(begun.question, reply))
 
 
 def _stream(app: Chat, caller: Member, message_id: str, after: int) -> Response:

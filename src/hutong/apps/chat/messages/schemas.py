@@ -2,10 +2,13 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
+from hutong.apps.chat.conversations.schemas import MessageView
+from hutong.apps.chat.conversations.views import message_view
 from hutong.apps.chat.replies.planning import Wish
-from hutong.apps.chat.rows.tables import LONGEST_MODEL, MessageRole, MessageStatus
+from hutong.apps.chat.rows.messages import Message
+from hutong.apps.chat.rows.tables import LONGEST_MODEL
 from hutong.kernel.http.strict import StrictModel
 
 LONGEST = 1_000_000
@@ -14,13 +17,12 @@ Content = Annotated[str, Field(min_length=1, max_length=LONGEST, examples=["Tell
 SAMPLING = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "seed", "stop")
 
 
-class WantedReply(StrictModel):
+class ReplyWish(StrictModel):
     """How a reply is wanted."""
 
     model: Annotated[str, Field(min_length=1, max_length=LONGEST_MODEL)] | None = Field(
         None, description="Left out: the conversation's."
     )
-    stream: bool = Field(False, description="Answer with server-sent events, as it is written.")
     max_tokens: Annotated[int, Field(ge=1, le=10_000_000)] | None = Field(
         None, description="Tokens of the reply at most."
     )
@@ -37,6 +39,12 @@ class WantedReply(StrictModel):
         """The same in the words of `replies`."""
         sampling = {name: value for name in SAMPLING if (value := getattr(self, name)) is not None}
         return Wish(self.model, self.max_tokens, sampling)
+
+
+class WantedReply(ReplyWish):
+    """How a reply is wanted, and how it is told."""
+
+    stream: bool = Field(False, description="Answer with server-sent events, as it is written.")
 
 
 class SendMessage(WantedReply):
@@ -59,28 +67,6 @@ class EditMessage(WantedReply):
     content: Content
 
 
-class MessageView(BaseModel):
-    """A message."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    id: str
-    conversation_id: str
-    parent_id: str | None = Field(description="The message that it follows; null for a first one.")
-    role: MessageRole
-    content: str
-    status: MessageStatus
-    model: str | None = Field(description="Of a reply.")
-    prompt_tokens: int | None
-    completion_tokens: int | None
-    tokens_used: int | None = Field(description="Null where nobody counted, which is not nought.")
-    cost: int | None = Field(description="Millionths of the currency of the models' prices.")
-    finish_reason: str | None = Field(description="The provider's; null unless the reply is complete.")
-    error: str | None = Field(description="Code of what a failed or interrupted reply ended with.")
-    created_at: str
-    updated_at: str
-
-
 class ReplyView(BaseModel):
     """What was asked, and the reply."""
 
@@ -88,6 +74,6 @@ class ReplyView(BaseModel):
     message: MessageView
 
 
-def reply_view(question: dict[str, Any], reply: dict[str, Any]) -> dict[str, Any]:
-    """The body that `ReplyView` describes."""
-    return {"user_message": question, "message": reply}
+def reply_view(question: Message, reply: Message) -> dict[str, Any]:
+    """As `ReplyView`."""
+    return {"user_message": message_view(question), "message": message_view(reply)}

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from hutong.apps.chat.conversations.views import message_view
 from hutong.apps.chat.replies.errors import ReplyFailed, ReplyInterrupted
 from hutong.apps.chat.rows.messages import Message
 from hutong.apps.chat.rows.tables import MessageStatus
 from hutong.kernel.realtime import Entry
-from hutong.kit.clock import iso_z
 from hutong.kit.errors import HutongError, error_classes
 
 STARTED, DELTA, DONE, ERROR = "started", "delta", "done", "error"
@@ -38,30 +38,9 @@ class ReplyEvent(NamedTuple):
     last: bool = False
 
 
-def shown(message: Message) -> dict[str, Any]:
-    """A message as clients see it."""
-    return {
-        "id": message.id,
-        "conversation_id": message.conversation_id,
-        "parent_id": message.parent_id,
-        "role": message.role.value,
-        "content": message.content,
-        "status": message.status.value,
-        "model": message.model,
-        "prompt_tokens": message.prompt_tokens,
-        "completion_tokens": message.completion_tokens,
-        "tokens_used": message.tokens_used,
-        "cost": message.cost,
-        "finish_reason": message.finish_reason,
-        "error": message.error,
-        "created_at": iso_z(message.created_at),
-        "updated_at": iso_z(message.updated_at),
-    }
-
-
 def started(question: Message, reply: Message) -> bytes:
     """The first entry: what was asked, and the reply that is still empty."""
-    return orjson.dumps({"user_message": _bounded(question), "message": shown(reply)})
+    return orjson.dumps({"user_message": _bounded(question), "message": message_view(reply)})
 
 
 def ended(reply: Message, error: HutongError | None) -> tuple[str, bytes]:
@@ -119,7 +98,7 @@ def read(entries: Sequence[Entry]) -> list[ReplyEvent]:
 
 def _bounded(message: Message) -> dict[str, Any]:
     """A message whose text is left out (None) if it is too long for an event."""
-    view = shown(message)
+    view = dict(message_view(message))
     if len(message.content) * 4 > LARGEST_MESSAGE and len(message.content.encode()) > LARGEST_MESSAGE:
         view["content"] = None
     return view

@@ -109,7 +109,7 @@ def choose(system: str, turns: Sequence[Turn], window: int, room: int, count: Ca
     conversations, and counting costs more than everything else here.
 
     Args:
-        system: the prompt; empty for none.
+        system: the prompt of the installation, for conversations that do not begin with one of their own; empty for none.
         turns: oldest first; the last one is what is to be answered.
         window, room: tokens.
         count: tokens of a text, exactly.
@@ -117,22 +117,30 @@ def choose(system: str, turns: Sequence[Turn], window: int, room: int, count: Ca
     Raises:
         ContextTooLong: not even the last message fits.
     """
+    prompt, said = _parted(system, turns)
     budget = window - room - PER_REPLY
-    prompt = [{"role": "system", "content": system}] if system else []
-    everything = prompt + [_turn(turn) for turn in _from_user(turns)]
+    everything = [_turn(turn) for turn in (*prompt, *_from_user(said))]
     if _bytes(everything) + PER_MESSAGE * len(everything) <= budget:
         return Context(everything, estimate(everything), room)
-    left = budget - (count(system) + PER_MESSAGE if system else 0)
+    left = budget - sum(count(turn.content) + PER_MESSAGE for turn in prompt)
     kept: list[Turn] = []
-    for turn in reversed(turns):
+    for turn in reversed(said):
         left -= count(turn.content) + PER_MESSAGE
         if left < 0:
             break
         kept.insert(0, turn)
     if not kept:
         raise ContextTooLong(vendor_code="context_length_exceeded")
-    chosen = prompt + [_turn(turn) for turn in _from_user(kept)]
+    chosen = [_turn(turn) for turn in (*prompt, *_from_user(kept))]
     return Context(chosen, min(estimate(chosen), budget + PER_REPLY), room)
+
+
+def _parted(system: str, turns: Sequence[Turn]) -> tuple[Sequence[Turn], Sequence[Turn]]:
+    """What stands before everything, and what was said after it."""
+    own = next((at for at, turn in enumerate(turns) if turn.role is not MessageRole.SYSTEM), len(turns))
+    if own:
+        return turns[:own], turns[own:]
+    return [Turn(MessageRole.SYSTEM, system)] if system else [], turns
 
 
 def needs_counting(system: str, turns: Sequence[Turn], window: int, room: int) -> bool:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -68,6 +68,7 @@ class Replies:
         quotas: of this app's users.
         settings: lengths and times.
         ends: ends replies in a transaction.
+        changed: told after a user's list of conversations has changed.
     """
 
     def __init__(
@@ -75,11 +76,12 @@ class Replies:
         kernel: Kernel,
         quotas: Quotas,
         settings: ReplySettings,
-        ends: Ends | None = None,
+        ends: Ends,
+        changed: Callable[[int], Awaitable[None]],
     ) -> None:
         self._kernel, self._quotas, self._settings = kernel, quotas, settings
         self._streams, self._feeds = kernel.streams, kernel.feeds
-        self._ends = ends or Ends(quotas)
+        self._ends, self._changed = ends, changed
         self._bounds = Bounds(settings.at_once, settings.lease_seconds)
         self._runs: dict[tuple[int, str], tuple[Run, asyncio.Task[None]]] = {}
         self._tending = Tending(kernel.db, quotas, kernel.clock, settings)
@@ -188,6 +190,7 @@ class Replies:
         task = asyncio.create_task(self._carry_out(run, vip=asker.is_vip))
         self._runs[user_id, reply.id] = run, task
         self._tending.add(run)
+        await self._changed(user_id)
         await self._tell(user_id, "reply.started", reply, title=opened.title)
 
     async def _carry_out(self, run: Run, *, vip: bool) -> None:

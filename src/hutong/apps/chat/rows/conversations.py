@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or
 from hutong.apps.chat.rows.errors import ConversationUnknown
 from hutong.apps.chat.rows.tables import chat_conversations as conversations
 from hutong.apps.chat.rows.tables import chat_messages as messages
+from hutong.kernel.db import insert_if_absent
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,12 @@ def add_conversation(conn: Connection, user_id: int, new: Conversation) -> None:
     """Add a conversation."""
     row = {name: getattr(new, name) for name in Conversation.__dataclass_fields__}
     conn.execute(conversations.insert().values(user_id=user_id, **row))
+
+
+def add_absent(conn: Connection, user_id: int, new: Conversation) -> bool:
+    """Add a conversation unless the user has one of this id. Returns whether it was added."""
+    row = {name: getattr(new, name) for name in Conversation.__dataclass_fields__}
+    return insert_if_absent(conn, conversations, {"user_id": user_id, **row})
 
 
 def get_conversation(conn: Connection, user_id: int, conversation_id: str) -> Conversation:

@@ -1,6 +1,6 @@
 """What can go wrong with members, conversations and messages."""
 
-from hutong.kit.errors import Conflict, NotFound, Unprocessable
+from hutong.kit.errors import Conflict, InvalidInput, NotFound, Unprocessable
 
 
 class UsernameTaken(Conflict):
@@ -37,3 +37,21 @@ class ConversationsFull(Conflict):
     """You have as many conversations as one account may have; delete some first."""
 
     code = "chat.conversations_full"
+
+
+class TitleInvalid(Unprocessable):
+    """A title has at most 200 printable characters."""
+
+    code = "chat.title_invalid"
+
+
+class CursorInvalid(InvalidInput):
+    """This cursor is none of ours; begin from the first page."""
+
+    code = "chat.cursor_invalid"
+
+
+class ImportInvalid(Unprocessable):
+    """This is no export of ours, or more than one import takes."""
+
+    code = "chat.import_invalid"

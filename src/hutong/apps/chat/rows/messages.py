@@ -3,12 +3,13 @@
 Replies go from streaming to one of the other states by compare-and-set, once; whoever comes second changes nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Integer, and_, literal, or_, select, update
+from sqlalchemy.exc import IntegrityError
 
 from hutong.apps.chat.rows import conversations
 from hutong.apps.chat.rows.errors import MessageUnknown
@@ -20,6 +21,9 @@ from hutong.kernel.gateway.chat import Usage
 TICK = timedelta(microseconds=1)
 DEEPEST = 10_000
 """Messages of a branch that are read at most."""
+PIECE = 500
+"""Rows that one statement adds."""
+PIECE_CHARACTERS = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +80,38 @@ COLUMNS = [messages.c[name] for name in Message.__dataclass_fields__]
 
 def add_message(conn: Connection, user_id: int, new: Message) -> None:
     """Add a message as it is; what it answers is not looked at."""
-    row = {name: getattr(new, name) for name in Message.__dataclass_fields__}
-    conn.execute(messages.insert().values(user_id=user_id, **row))
+    conn.execute(messages.insert().values(**_row(user_id, new)))
+
+
+def add_absent(conn: Connection, user_id: int, new: Sequence[Message]) -> bool:
+    """Add messages as they are. Returns False if one of their ids is the user's already: then the caller has to roll back."""
+    for piece in _pieces(new):
+        taken = select(messages.c.id).where(messages.c.user_id == user_id, messages.c.id.in_([one.id for one in piece]))
+        if conn.execute(taken.limit(1)).first() is not None:
+            return False
+        try:
+            conn.execute(messages.insert(), [_row(user_id, one) for one in piece])
+        except IntegrityError:  # somebody added it at the same moment
+            return False
+    return True
+
+
+def _pieces(new: Sequence[Message]) -> Iterator[Sequence[Message]]:
+    """As much as one statement takes: MariaDB refuses one that is larger than 16 MiB."""
+    piece: list[Message] = []
+    size = 0
+    for one in new:
+        if piece and (len(piece) == PIECE or size + len(one.content) > PIECE_CHARACTERS):
+            yield piece
+            piece, size = [], 0
+        piece.append(one)
+        size += len(one.content)
+    if piece:
+        yield piece
+
+
+def _row(user_id: int, one: Message) -> dict[str, Any]:
+    return {"user_id": user_id, **{name: getattr(one, name) for name in Message.__dataclass_fields__}}
 
 
 def add_user_message(
@@ -264,8 +298,7 @@ def _answer(
         created_at=made,
         updated_at=made,
     )
-    row = {name: getattr(new, name) for name in Message.__dataclass_fields__}
-    conn.execute(messages.insert().values(user_id=user_id, reservation_id=reservation_id, **row))
+    conn.execute(messages.insert().values(reservation_id=reservation_id, **_row(user_id, new)))
     return new
 
 
