@@ -27,6 +27,7 @@ from hutong.apps.chat.envelope import API, REALM, Bodies
 from hutong.apps.chat.messages import endpoints as messages
 from hutong.apps.chat.models import endpoints as models
 from hutong.apps.chat.operations import endpoints as operations
+from hutong.apps.chat.page import endpoints as page
 from hutong.apps.chat.replies.opening import Ends
 from hutong.apps.chat.replies.service import Replies
 from hutong.apps.chat.replies.tasks import Sweep
@@ -51,7 +52,7 @@ class Feature(Protocol):
 
 ROUTERS: tuple[Feature, ...] = (auth, account, administration, models, transfer, conversations, messages)
 """Features below `/api/v1`."""
-AT_THE_ROOT: tuple[Feature, ...] = (operations,)
+AT_THE_ROOT: tuple[Feature, ...] = (operations, page)
 """Features at the app's root: the probe, the compatible endpoint (`/v1`), the page."""
 
 

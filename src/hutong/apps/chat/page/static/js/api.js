@@ -100,7 +100,7 @@ export const regenerate = (id, messageId, wishes, key) =>
   streamed("POST", `conversations/${id}/messages/${messageId}/regenerate`, { body: { ...wishes, stream: true }, key });
 
 /** Put another wording beside a message of the user, and have it answered; gives events. */
-export const edit = (id, messageId, content, wishes, key) =>
+export const edit = (messageId, content, wishes, key) =>
   streamed("PATCH", `messages/${messageId}`, { body: { ...wishes, content, stream: true }, key });
 
 /** What a reply that is being written says from the event `after` on; gives events. */
@@ -109,12 +109,13 @@ export const follow = (id, messageId, after, signal) =>
 
 export const stop = (id, messageId) => call("POST", `conversations/${id}/messages/${messageId}/stop`);
 
-/** The address of the socket, with a ticket that opens it once. */
-export async function socketAddress() {
-  const { ticket } = await call("POST", "ws/ticket");
+/** A word that opens one socket, once and soon. */
+export const socketTicket = async () => (await call("POST", "ws/ticket")).ticket;
+
+/** The address of the socket. */
+export function socketAddress() {
   const url = address(`${API}/ws`);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-  url.searchParams.set("ticket", ticket);
   return url;
 }
 

@@ -164,12 +164,11 @@ export class Chat extends EventTarget {
     this.tell("open");
   }
 
-  /** Follow every reply of the open conversation that is being written. */
+  /** Follow every reply of the open conversation that is being written, from its beginning: a reader that is there began before
+   * the messages were loaded, and what it had so far is gone. */
   followAll() {
     const { id, tree } = this.open;
-    for (const message of tree.messages.values()) {
-      if (message.status === "streaming" && !this.replies.has(message.id)) this.replies.follow(id, message.id);
-    }
+    for (const message of tree.messages.values()) if (message.status === "streaming") this.replies.follow(id, message.id);
   }
 
   /** The reply that is being written in the open conversation. */
@@ -188,8 +187,8 @@ export class Chat extends EventTarget {
     this.tell("branch");
     try {
       if (!opened.id) await this.create(opened);
-      const wishes = { content, parent_id: opened.pending.parent_id, model: this.model || undefined };
-      await this.replies.read(opened.id, api.ask(opened.id, wishes, crypto.randomUUID()));
+      const wishes = { content, parent_id: opened.pending.parent_id, model: this.model || undefined }, key = freshKey();
+      await this.replies.read(opened.id, () => api.ask(opened.id, wishes, key));
     } finally {
       opened.pending = null;
       if (this.open === opened) this.tell("branch");
@@ -200,26 +199,30 @@ export class Chat extends EventTarget {
     const wishes = { model: this.model || undefined, system_prompt: opened.system || undefined };
     opened.conversation = await api.createConversation(wishes);
     opened.id = opened.conversation.id;
+    if (opened.system) for (const message of await api.messages(opened.id)) opened.tree.put(message);
+    opened.pending.parent_id = opened.conversation.leaf_id;
     this.update(opened.conversation);
     this.tell("opened", { id: opened.id });
   }
 
   /** Have the newest reply, or any other, written again beside it. */
   async regenerate(id) {
-    await this.begin(id, api.regenerate(this.open.id, id, { model: this.model || undefined }, crypto.randomUUID()));
+    const key = freshKey(), conversation = this.open.id, wishes = { model: this.model || undefined };
+    await this.begin(id, () => api.regenerate(conversation, id, wishes, key));
   }
 
   /** Put another wording beside a message of the user. */
   async edit(id, content) {
-    await this.begin(id, api.edit(this.open.id, id, content, { model: this.model || undefined }, crypto.randomUUID()), content);
+    const key = freshKey(), wishes = { model: this.model || undefined };
+    await this.begin(id, () => api.edit(id, content, wishes, key), content);
   }
 
-  async begin(id, events, content = null) {
+  async begin(id, make, content = null) {
     const opened = this.open, parent_id = opened.tree.get(id).parent_id ?? null;
     opened.pending = { content, parent_id };
     this.tell("branch");
     try {
-      await this.replies.read(opened.id, events);
+      await this.replies.read(opened.id, make);
     } finally {
       opened.pending = null;
       if (this.open === opened) this.tell("branch");
@@ -239,13 +242,14 @@ export class Chat extends EventTarget {
     this.tell("branch");
   }
 
-  async setSystem(text) {
+  /** What the model is told first, in a conversation that has not begun. */
+  setSystem(text) {
     this.open.system = text;
-    if (this.open.conversation) this.update(await api.changeConversation(this.open.id, { system_prompt: text }));
   }
 
   get system() {
-    return this.open.conversation?.system_prompt ?? this.open.system ?? "";
+    const first = [...this.open.tree.messages.values()].find((message) => message.role === "system");
+    return first?.content ?? this.open.system;
   }
 
   // -- what happens to replies ------------------------------------------------------------------------------------------------
@@ -258,6 +262,7 @@ export class Chat extends EventTarget {
 
   began({ user_message, message }) {
     const opened = this.open;
+    api.conversation(message.conversation_id).then((one) => this.update(one), () => null); // it may have got its title by this
     if (message.conversation_id !== opened.id) return;
     const known = opened.tree.get(message.id);
     if (user_message) opened.tree.put(user_message);
@@ -310,15 +315,34 @@ export class Chat extends EventTarget {
     const opened = this.open;
     if (!opened.id || opened.loading) return;
     const messages = await api.messages(opened.id).catch(() => []);
-    for (const message of messages) if (!this.replies.has(message.id)) opened.tree.put({ ...message, streamed: false });
     if (this.open !== opened) return;
-    this.followAll();
+    for (const message of messages) {
+      if (this.replies.has(message.id)) continue;
+      opened.tree.put({ ...message, streamed: false });
+      if (message.status === "streaming") this.replies.follow(opened.id, message.id);
+    }
     this.tell("branch");
   }
 
-  heard(frame) {
-    this.tell("frame", frame);
+  heard({ type, message_id: id, seq = 0, ...data }) {
+    if (type === "attached") this.replies.attached(id);
+    else if (["started", "delta", "done", "error"].includes(type)) id && this.replies.heard(id, seq, type, data);
+    else if (type === "missed") this.refresh();
+    else if (type === "reply.ended") this.fetchEnd(id, data.conversation_id);
   }
+
+  /** A reply ended that nobody here reads: show how. */
+  async fetchEnd(id, conversation) {
+    const opened = this.open;
+    if (conversation !== opened.id || this.replies.has(id) || opened.tree.get(id)?.status !== "streaming") return;
+    const message = (await api.messages(conversation).catch(() => [])).find((one) => one.id === id);
+    if (message) this.ended({ message });
+  }
+}
+
+/** Names a request, so that it may be sent again without being carried out twice. */
+function freshKey() {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join(""); // randomUUID needs https
 }
 
 function empty() {

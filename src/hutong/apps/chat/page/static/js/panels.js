@@ -69,15 +69,18 @@ export class Panels {
     return h("li", {}, h("b", {}, key.name), h("small", {}, [key.hint ?? key.prefix, used].filter(Boolean).join(" · ")), iconButton("trash", word("revoke", { name: key.name }), revoke));
   }
 
+  /** What the model is told first. It can be written until the conversation begins, and read ever after. */
   system() {
-    const box = h("textarea", { placeholder: word("systemHint"), maxlength: 20_000, "aria-label": word("systemPrompt") }), error = h("p", { class: "error", role: "alert" });
-    box.value = this.chat.system;
-    const save = async (event) => {
+    const { open, system } = this.chat, begun = Boolean(open.id);
+    const box = h("textarea", { placeholder: begun ? word("systemNone") : word("systemHint"), maxlength: 32_000, "aria-label": word("systemPrompt"), readonly: begun });
+    box.value = system;
+    const save = (event) => {
       event.preventDefault();
-      if (await attempt(error, () => this.chat.setSystem(box.value.trim()))) dialog.close();
+      if (!begun) this.chat.setSystem(box.value.trim());
+      dialog.close();
     };
-    const dialog = openDialog(word("systemPrompt"), h("form", { onsubmit: save }, h("p", {}, word("systemLead")), h("div", { class: "field" }, box), error,
-      h("div", { class: "ends" }, h("button", { type: "submit", class: "button first" }, word("save")))));
+    const dialog = openDialog(word("systemPrompt"), h("form", { onsubmit: save }, h("p", {}, word(begun ? "systemBegun" : "systemLead")), h("div", { class: "field" }, box),
+      h("div", { class: "ends" }, h("button", { type: "submit", class: "button first" }, word(begun ? "close" : "save")))));
     box.focus();
   }
 
@@ -86,7 +89,7 @@ export class Panels {
     input.addEventListener("change", async () => {
       try {
         const answer = await this.chat.importFile(await input.files[0].text());
-        toast(word("imported", { count: number(answer?.imported ?? answer?.items?.length ?? 1) }));
+        toast(word("imported", { created: number(answer.created), skipped: number(answer.skipped) }));
       } catch (failure) {
         toast(failure instanceof SyntaxError ? word("unexpected") : sentence(failure));
       }
@@ -97,7 +100,7 @@ export class Panels {
   /** Which model answers. */
   models(anchor) {
     const { models, model } = this.chat;
-    const entries = models.map((one) => ({ text: one.name ?? one.id, note: noteOf(one), checked: one.id === model, act: () => this.chat.chooseModel(one.id).catch((failure) => toast(sentence(failure))) }));
+    const entries = models.map((one) => ({ text: one.id, note: noteOf(one), checked: one.id === model, act: () => this.chat.chooseModel(one.id).catch((failure) => toast(sentence(failure))) }));
     if (entries.length) openMenu(anchor, entries);
   }
 }
@@ -115,15 +118,20 @@ export function turnLanguage() {
   location.reload();
 }
 
-function noteOf(model) {
-  const tokens = model.context_window ?? model.window ?? model.capabilities?.context_window;
-  return tokens ? word("window", { count: number(tokens) }) : null;
+function noteOf({ context_window, vip }) {
+  return [word("window", { count: number(context_window) }), vip && "VIP"].filter(Boolean).join(" · ");
 }
 
 function counter(title, { used, limit, resets_at }) {
-  return h("div", {}, h("dt", {}, title), h("dd", {}, h("b", {}, number(used)), " ", word("ofLimit", { limit: number(limit) })),
-    h("meter", { min: 0, max: 1, low: 0.8, high: 0.95, optimum: 0, value: limit ? Math.min(1, used / limit) : 1, "aria-hidden": "true" }),
+  return h("div", {}, h("dt", {}, title), h("dd", {}, h("b", {}, number(used)), " ", limit === null ? word("noLimit") : word("ofLimit", { limit: number(limit) })),
+    meter(used, limit),
     h("small", {}, resets_at ? word("resets", { when: when(resets_at) }) : ""));
+}
+
+/** A bar that shows how much of a limit is used; none where there is no limit. */
+export function meter(used, limit) {
+  const value = limit ? Math.min(1, used / limit) : 1;
+  return limit === null ? null : h("meter", { min: 0, max: 1, low: 0.8, high: 0.95, optimum: 0, value, "aria-hidden": "true" });
 }
 
 function showSecret(place, answer) {

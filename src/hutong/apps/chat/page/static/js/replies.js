@@ -25,31 +25,46 @@ export class Replies {
     return this.readers.has(id);
   }
 
-  /** Read the events that a request answers with, and follow the reply on if the connection breaks. */
-  async read(conversation, events) {
-    let id = null;
-    try {
-      for await (const event of events) {
-        if (event.event === "started") {
-          id = event.data.message.id;
-          this.drop(id);
-          this.readers.set(id, { conversation, seq: 0, by: "request", abort: null });
-        }
-        if (id === null || this.readers.get(id)?.by !== "request") return;
-        if (this.take(id, Number(event.id) || 0, event.event, event.data)) return;
+  /**
+   * Make a request, read the events that it answers with, and follow the reply on if the connection breaks.
+   * Before the first event the request is made again: its key keeps it from being carried out twice.
+   */
+  async read(conversation, make) {
+    for (const pause of [...PAUSES.slice(0, 2), null]) {
+      const id = { known: null };
+      try {
+        return await this.readOnce(conversation, make(), id);
+      } catch (error) {
+        if (id.known !== null) return this.takeOver(conversation, id.known);
+        if (error.status !== 0 || pause === null) throw error;
+        await new Promise((resolve) => setTimeout(resolve, pause));
       }
-    } catch (error) {
-      if (id === null) throw error;
     }
-    if (id !== null && this.readers.get(id)?.by === "request") this.follow(conversation, id, this.readers.get(id).seq);
+  }
+
+  async readOnce(conversation, events, id) {
+    for await (const { id: seq, event, data } of events) {
+      if (id.known === null) {
+        id.known = data.message.id;
+        if (!this.readers.has(id.known)) this.readers.set(id.known, { conversation, seq: 0, by: "request" }); // or the socket was first
+      }
+      if (this.readers.get(id.known)?.by !== "request") return;
+      if (this.take(id.known, Number(seq) || 0, event, data)) return;
+    }
+    if (id.known !== null) this.takeOver(conversation, id.known);
+  }
+
+  takeOver(conversation, id) {
+    const reader = this.readers.get(id);
+    if (reader?.by === "request") this.follow(conversation, id, reader.seq);
   }
 
   /** Follow a reply that began elsewhere, from the event after `seq` on (0: from its beginning). */
   follow(conversation, id, seq = 0) {
     this.drop(id);
-    const reader = { conversation, seq, by: this.socket.isOpen ? "socket" : "stream", abort: new AbortController() };
+    const reader = { conversation, seq, by: this.socket.isOpen ? "socket" : "stream", isAttached: false, abort: new AbortController() };
     this.readers.set(id, reader);
-    if (reader.by === "socket") this.socket.attach(conversation, id, seq);
+    if (reader.by === "socket") this.socket.attach(id, seq);
     else this.stream(conversation, id, reader);
   }
 
@@ -63,9 +78,17 @@ export class Replies {
     for (const [id, reader] of this.readers) if (reader.by === "socket") this.follow(reader.conversation, id, reader.seq);
   }
 
-  /** An event of the socket. */
+  /** The socket begins with what was asked of it: whatever it said of this reply before was for somebody else. */
+  attached(id) {
+    const reader = this.readers.get(id);
+    if (reader?.by === "socket") reader.isAttached = true;
+  }
+
+  /** An event of the socket, which tells of every reply of the user that begins. */
   heard(id, seq, kind, data) {
-    if (this.readers.get(id)?.by === "socket") this.take(id, seq, kind, data);
+    if (kind === "started" && !this.readers.has(id)) this.readers.set(id, { conversation: data.message.conversation_id, seq: 0, by: "socket", isAttached: true });
+    const reader = this.readers.get(id);
+    if (reader?.by === "socket" && reader.isAttached) this.take(id, seq, kind, data);
   }
 
   /** Stop reading everything of other conversations than this one. */
@@ -77,7 +100,7 @@ export class Replies {
     const reader = this.readers.get(id);
     this.readers.delete(id);
     reader?.abort?.abort();
-    if (reader?.by === "socket") this.socket.detach(id);
+    if (reader?.by === "socket" && this.socket.isOpen) this.socket.detach(id);
   }
 
   /** Hand an event on, once; true if it was the last one. */

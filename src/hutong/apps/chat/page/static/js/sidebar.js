@@ -4,6 +4,7 @@ import { fill, h, icon, iconButton } from "./dom.js";
 import { confirm, openMenu, toast } from "./dialogs.js";
 import { sentence } from "./failures.js";
 import * as api from "./api.js";
+import { meter } from "./panels.js";
 import { number, short, word } from "./words.js";
 
 const DAY = 86_400_000;
@@ -128,12 +129,12 @@ export class Sidebar {
   }
 
   meter(quota) {
-    const line = (name, form) => {
-      const { used, limit } = quota[name], share = limit ? Math.min(1, used / limit) : 1;
-      return [h("p", {}, h("span", {}, word(name === "daily_requests" ? "requestsToday" : "tokensToday")), h("span", {}, `${form(used)} / ${form(limit)}`)),
-        h("meter", { min: 0, max: 1, low: 0.8, high: 0.95, optimum: 0, value: share, "aria-hidden": "true" })];
+    const line = (name, title, form) => {
+      const { used, limit } = quota[name];
+      return [h("p", {}, h("span", {}, word(title)), h("span", {}, limit === null ? form(used) : `${form(used)} / ${form(limit)}`)), meter(used, limit)];
     };
-    return h("button", { type: "button", class: "quota", onclick: () => this.panels.quota(), "aria-label": word("quota") }, ...line("daily_requests", number), ...line("daily_tokens", short));
+    return h("button", { type: "button", class: "quota", onclick: () => this.panels.quota(), "aria-label": word("quota") },
+      ...line("daily_requests", "requestsToday", number), ...line("daily_tokens", "tokensToday", short));
   }
 }
 

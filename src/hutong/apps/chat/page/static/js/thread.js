@@ -52,7 +52,7 @@ export class Thread {
     const { open } = this.chat;
     if (open.loading) return void fill(this.element, h("div", { class: "loading", "aria-busy": "true" }, h("i"), h("i"), h("i")));
     if (open.failure) return void fill(this.element, this.failed(open.failure));
-    const branch = open.tree.branch();
+    const branch = open.tree.branch().filter((message) => message.role !== "system");
     if (!branch.length && !open.pending) return void fill(this.element, this.hello());
     if (!this.list.isConnected) fill(this.element, this.list, this.status);
     this.place(shownBefore(branch, open.pending), open.pending);
@@ -128,5 +128,5 @@ export class Thread {
 function shownBefore(branch, pending) {
   if (!pending) return branch;
   const at = branch.findIndex((message) => message.id === pending.parent_id);
-  return branch.slice(0, at + 1);
+  return branch.slice(0, at + 1); // nothing of it, if it answers the system prompt or nothing
 }
