@@ -34,6 +34,7 @@ from hutong.apps.chat.live.service import Live, open_sockets
 from hutong.apps.chat.messages import endpoints as messages
 from hutong.apps.chat.models import endpoints as models
 from hutong.apps.chat.operations import endpoints as operations
+from hutong.apps.chat.page import endpoints as page
 from hutong.apps.chat.replies.opening import Ends
 from hutong.apps.chat.replies.service import Replies
 from hutong.apps.chat.replies.tasks import Sweep
@@ -69,7 +70,7 @@ ROUTERS: tuple[Feature, ...] = (
     live,
 )
 """Features below `/api/v1`."""
-AT_THE_ROOT: tuple[Feature, ...] = (operations, compatible)
+AT_THE_ROOT: tuple[Feature, ...] = (operations, compatible, page)
 """Features at the app's root: the probe, the compatible endpoint (`/v1`), the page."""
 
 
