@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from fastapi import APIRouter, FastAPI
+from starlette.routing import WebSocketRoute
 
 from hutong import __version__
 from hutong.apps.chat.account import admin_endpoints as administration
@@ -17,6 +18,9 @@ from hutong.apps.chat.account.members import COPY, Members
 from hutong.apps.chat.account.service import OwnAccount, welcome
 from hutong.apps.chat.account.tasks import Erasure
 from hutong.apps.chat.auth import endpoints as auth
+from hutong.apps.chat.compatible import endpoints as compatible
+from hutong.apps.chat.compatible.envelope import PREFIX, render
+from hutong.apps.chat.compatible.opening import open_compatible
 from hutong.apps.chat.contract.responses import HEADERS
 from hutong.apps.chat.conversations import endpoints as conversations
 from hutong.apps.chat.conversations import transfer_endpoints as transfer
@@ -25,8 +29,15 @@ from hutong.apps.chat.conversations.service import Conversations
 from hutong.apps.chat.conversations.transfer import IMPORT_BYTES, Transfer
 from hutong.apps.chat.deps import Chat
 from hutong.apps.chat.envelope import API, REALM, Bodies
+from hutong.apps.chat.live import endpoints as live
+from hutong.apps.chat.live.service import Live, open_sockets
+from hutong.apps.chat.messages import endpoints as messages
 from hutong.apps.chat.models import endpoints as models
 from hutong.apps.chat.operations import endpoints as operations
+from hutong.apps.chat.page import endpoints as page
+from hutong.apps.chat.replies.opening import Ends
+from hutong.apps.chat.replies.service import Replies
+from hutong.apps.chat.replies.tasks import Sweep
 from hutong.apps.chat.settings import ChatSettings
 from hutong.kernel.assembly import AppSpec, Kernel, Work, joined
 from hutong.kernel.config import Document
@@ -47,9 +58,19 @@ class Feature(Protocol):
     router: APIRouter
 
 
-ROUTERS: tuple[Feature, ...] = (auth, account, usage, administration, models, transfer, conversations)
+ROUTERS: tuple[Feature, ...] = (
+    auth,
+    account,
+    usage,
+    administration,
+    models,
+    transfer,
+    conversations,
+    messages,
+    live,
+)
 """Features below `/api/v1`."""
-AT_THE_ROOT: tuple[Feature, ...] = (operations,)
+AT_THE_ROOT: tuple[Feature, ...] = (operations, compatible, page)
 """Features at the app's root: the probe, the compatible endpoint (`/v1`), the page."""
 
 
@@ -66,10 +87,12 @@ def create_app(kernel: Kernel) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     describe(app, HEADERS)
-    app.state.chat = _parts(kernel)
+    app.state.chat = chat = _parts(kernel)
+    app.state.compatible = open_compatible(chat, open_quotas(kernel))
     install(app, bodies(kernel))
     for feature in ROUTERS:
         app.include_router(feature.router, prefix=API)
+    app.router.routes.append(WebSocketRoute(API + live.PATH, open_sockets(app.state.chat.live, kernel)))
     for feature in AT_THE_ROOT:
         app.include_router(feature.router)
     return app
@@ -77,12 +100,14 @@ def create_app(kernel: Kernel) -> FastAPI:
 
 def create_work(kernel: Kernel) -> Work:
     """The app's jobs and schedules."""
-    return joined([Work(tasks=Erasure(kernel.db).tasks())])
+    settings, quotas = kernel.section(ChatSettings), open_quotas(kernel)
+    sweep = Sweep(kernel, quotas, settings.replies, Ends(quotas))
+    return joined([Work(tasks=Erasure(kernel.db).tasks()), sweep.work()])
 
 
 def bodies(kernel: Kernel) -> ErrorRenderer:
     """What turns errors into this app's bodies."""
-    return Bodies()
+    return Bodies({PREFIX: render})
 
 
 def documents() -> list[Document[Any]]:
@@ -94,6 +119,8 @@ def _parts(kernel: Kernel) -> Chat:
     settings = kernel.section(ChatSettings)
     accounts, sessions, members = open_accounts(kernel), open_sessions(kernel), open_members(kernel)
     chosen, quotas, keys = open_conversations(kernel), open_quotas(kernel), open_keys(kernel)
+    replies = open_replies(kernel, chosen)
+    per_user = Limit(f"user.{REALM}", kernel.settings.limits.user_per_minute)
     return Chat(
         kernel=kernel,
         settings=settings,
@@ -102,11 +129,13 @@ def _parts(kernel: Kernel) -> Chat:
         members=members,
         account=OwnAccount(kernel.db, kernel.jobs, kernel.clock, accounts, members, keys, quotas),
         administration=Administration(kernel.db, kernel.clock, kernel.ids, accounts, sessions, members, settings.quota),
+        replies=replies,
+        live=Live(kernel, sessions, members, replies, per_user),
         conversations=chosen,
         transfer=Transfer(kernel.db, kernel.clock, chosen, settings.conversations),
         quotas=quotas,
         keys=keys,
-        per_user=Limit(f"user.{REALM}", kernel.settings.limits.user_per_minute),
+        per_user=per_user,
     )
 
 
@@ -118,6 +147,14 @@ def open_quotas(kernel: Kernel) -> Quotas:
 def open_keys(kernel: Kernel) -> ApiKeys:
     """The API keys of this realm."""
     return ApiKeys(REALM, kernel.ids, kernel.clock)
+
+
+def open_replies(kernel: Kernel, lists: Conversations) -> Replies:
+    """The replies of this process, which are ended before it ends."""
+    quotas = open_quotas(kernel)
+    replies = Replies(kernel, quotas, kernel.section(ChatSettings).replies, Ends(quotas), lists.changed)
+    kernel.closing.append(replies.leave)
+    return replies
 
 
 def open_members(kernel: Kernel) -> Members:
