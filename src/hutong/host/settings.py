@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 from pydantic_settings import SettingsError
 
+from hutong.apps.chat.settings import ChatSettings
 from hutong.apps.emoji.settings import EmojiSettings
 from hutong.apps.storefront.settings import StorefrontSettings
 from hutong.kernel.settings import KernelSettings, Section, SettingsRefused
@@ -48,14 +49,27 @@ class PaymentSandboxLimits(Section):
     refund_seconds: float = Field(0.5, ge=0, description="Seconds until a refund has arrived.")
 
 
+class OpenAISandboxLimits(Section):
+    """How the OpenAI sandbox behaves."""
+
+    first_token_seconds: float = Field(0.2, ge=0, le=600, description="Seconds until an answer begins.")
+    between_tokens_seconds: float = Field(
+        0.025, ge=0, le=600, description="Seconds between two deltas of a stream, of two or three tokens each."
+    )
+    requests_per_minute: int = Field(30_000, ge=1, description="Requests a minute that it accepts for each model.")
+    tokens_per_minute: int = Field(150_000_000, ge=1, description="Tokens a minute that it accepts for each model.")
+
+
 class Settings(KernelSettings):
     """Hutong's settings."""
 
     emoji: EmojiSettings = EmojiSettings()
     storefront: StorefrontSettings = StorefrontSettings()
+    chat: ChatSettings = ChatSettings()
     dashscope: DashScopeSettings = DashScopeSettings()
     openai: OpenAISettings = OpenAISettings()
     sandbox: SandboxLimits = SandboxLimits()
+    openai_sandbox: OpenAISandboxLimits = OpenAISandboxLimits()
     oss: OssSettings = OssSettings()
     s3: S3Settings = S3Settings()
     smtp: SmtpSettings = SmtpSettings()
@@ -71,7 +85,7 @@ class Settings(KernelSettings):
     def sections(self) -> dict[type[Section], Section]:
         """Sections by their class, as apps ask for them."""
         sections = (
-            *(self.emoji, self.storefront, self.dashscope, self.openai, self.oss, self.s3, self.smtp),
+            *(self.emoji, self.storefront, self.chat, self.dashscope, self.openai, self.oss, self.s3, self.smtp),
             *(self.alipay, self.wechat_pay, self.wechat_pay_v2),
         )
         return {type(section): section for section in sections}
@@ -203,6 +217,7 @@ def _check_production(settings: Settings) -> None:
     _check_smtp(settings)
     settings.realm_keys("emoji", settings.emoji.tokens)
     settings.realm_keys("storefront", settings.storefront.tokens)
+    settings.realm_keys("chat", settings.chat.tokens)
 
 
 def _check_oss(settings: Settings) -> None:

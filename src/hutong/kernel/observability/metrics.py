@@ -51,6 +51,12 @@ openai_first_token_seconds = Histogram(
     buckets=SECONDS,
 )
 openai_in_flight = Gauge("hutong_openai_in_flight", "Chat calls that run in this process.", ["provider"])
+quota_refusals = Counter(
+    "hutong_quota_refusals_total", "Requests refused by a quota, by the full counter.", ["counter"]
+)
+quota_tokens = Counter(
+    "hutong_quota_tokens_total", "Tokens of quotas: reserved, settled (the true use) and released.", ["kind"]
+)
 mails = Counter("hutong_mails_total", "Tries to send a mail, by outcome.", ["template", "outcome"])
 points_moved = Counter("hutong_credits_moved_total", "Credits by kind of ledger entry.", ["kind"])
 orders_moved = Counter("hutong_orders_total", "Orders that came to a status.", ["realm", "channel", "status"])

@@ -9,6 +9,17 @@ from hutong.kernel.store.address import Address
 from hutong.kernel.store.client import Script, Store, StoreUnavailable, open_store
 from hutong.kernel.store.copies import Copies
 from hutong.kernel.store.embedded import EmbeddedStore
+from hutong.kernel.store.layers import LayeredCopies
 from hutong.kernel.store.subscriptions import Listener
 
-__all__ = ["Address", "Copies", "EmbeddedStore", "Listener", "Script", "Store", "StoreUnavailable", "open_store"]
+__all__ = [
+    "Address",
+    "Copies",
+    "EmbeddedStore",
+    "LayeredCopies",
+    "Listener",
+    "Script",
+    "Store",
+    "StoreUnavailable",
+    "open_store",
+]
