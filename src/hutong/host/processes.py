@@ -15,6 +15,7 @@ from hutong.host.asgi import HostApp
 from hutong.host.connections import BoundedConnection
 from hutong.host.draining import DrainingServer
 from hutong.host.settings import Settings
+from hutong.host.web_sockets import BoundedSocket
 from hutong.host.wiring import Host
 from hutong.kernel.observability import logs
 
@@ -25,7 +26,11 @@ KEEP_ALIVE_SECONDS = 75
 """How long an idle connection is kept; a load balancer in front must let go of its own earlier."""
 WIRE: Mapping[str, Any] = {
     "http": BoundedConnection,
-    "ws": "none",
+    "ws": BoundedSocket,
+    "ws_max_size": 1024 * 1024,
+    "ws_ping_interval": 20.0,
+    "ws_ping_timeout": 20.0,
+    "ws_per_message_deflate": False,  # tens of KiB for each socket, and small frames become no smaller
     "lifespan": "on",
     "log_config": None,
     "access_log": False,
@@ -33,7 +38,7 @@ WIRE: Mapping[str, Any] = {
     "proxy_headers": False,  # uvicorn would believe anybody on this machine; see kernel.http.addresses
     "timeout_keep_alive": KEEP_ALIVE_SECONDS,
 }
-"""How uvicorn speaks HTTP for an app of this host, in production and in tests."""
+"""How uvicorn speaks HTTP and WebSocket for an app of this host, in production and in tests."""
 
 
 def serve(settings: Settings, apps: Sequence[str], host: str, port: int) -> None:

@@ -31,6 +31,7 @@ from hutong.kernel.jobs import Bell, Jobs, LeasedIds, Worker
 from hutong.kernel.mail import Mail
 from hutong.kernel.observability.health import HealthRegistry
 from hutong.kernel.observability.invariants import Violation, check
+from hutong.kernel.realtime import Feeds, StreamLogs
 from hutong.kernel.secrets import Sealer
 from hutong.kernel.settings import SettingsRefused
 from hutong.kernel.store import EmbeddedStore, Store, open_store
@@ -83,6 +84,8 @@ class Host:
             ids=self.ids,
             db=db,
             store=store,
+            streams=StreamLogs(store),
+            feeds=Feeds(store),
             jobs=jobs,
             limiter=Limiter(store, clock, enabled=settings.limits.enabled),
             address=ClientAddress(settings.http.trusted_proxies),
@@ -128,6 +131,7 @@ class Host:
             await self.inside.close()
             self.kernel.images.close()
             self.kernel.passwords.close()
+            await self.kernel.streams.close()
             await self.kernel.files.close()
             await self.kernel.store.close()
             await self.kernel.db.close()

@@ -24,6 +24,7 @@ from hutong.kernel.mail import Mail
 from hutong.kernel.observability.health import HealthRegistry
 from hutong.kernel.observability.invariants import Invariant
 from hutong.kernel.orders.ports import PaymentChannel
+from hutong.kernel.realtime import Feeds, StreamLogs
 from hutong.kernel.secrets import Sealer
 from hutong.kernel.settings import KernelSettings, Section
 from hutong.kernel.store import Store
@@ -42,6 +43,8 @@ class Kernel:
     ids: Callable[[], int]
     db: Database
     store: Store
+    streams: StreamLogs
+    feeds: Feeds
     jobs: Jobs
     limiter: Limiter
     address: ClientAddress

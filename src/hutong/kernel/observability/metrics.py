@@ -79,6 +79,27 @@ passwords_refused = Counter(
 )
 store_failures = Counter("hutong_store_failures_total", "Store calls that failed.", ["call"])
 
+streams_open = Gauge("hutong_streams_open", "Logs of replies that this process writes at present.")
+stream_readers = Gauge("hutong_stream_readers", "Readers that follow logs of replies in this process.")
+stream_losses = Counter(
+    "hutong_stream_losses_total",
+    "Logs that the store lost something of: sent_again by their writer, gone, taken; or abandoned, which a reader found.",
+    ["outcome"],
+)
+
+websocket_connections = Gauge(
+    "hutong_websocket_connections_active", "WebSockets that are open in this process.", ["app"]
+)
+websocket_closed = Counter(
+    "hutong_websocket_closed_total",
+    "WebSockets that ended, by the code of their end; origin: refused because of the page that asked.",
+    ["app", "code"],
+)
+websocket_frames = Counter(
+    "hutong_websocket_frames_total", "Frames from clients, by type, or by the code of why not.", ["app", "type"]
+)
+websocket_sent = Counter("hutong_websocket_sent_total", "Frames to clients, counted when the WebSocket ends.", ["app"])
+
 
 def exposition() -> bytes:
     """This process's metrics in Prometheus' text format. Takes milliseconds: call it off the event loop."""
