@@ -1,5 +1,6 @@
 """Joins everything: settings to kernel services, providers to ports, apps to the kernel. The only place that may."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -124,6 +125,7 @@ class Host:
     async def stop(self) -> None:
         """Let go of everything; failures of one part do not keep the others open."""
         try:
+            await asyncio.gather(*(close() for close in self.kernel.closing))
             await self.documents.stop()
             await self.ids.stop()
         finally:

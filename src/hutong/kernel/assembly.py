@@ -1,6 +1,6 @@
 """The kernel in one piece: what `create_app(kernel)` and `create_work(kernel)` of every app are given by the host."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -60,6 +60,8 @@ class Kernel:
     health: HealthRegistry
     documents: Mapping[str, Document[Any]]
     mounted_at: Mapping[str, str]
+    closing: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    """What apps do at the end of their process, while everything else is there still. `create_app` adds to it."""
 
     def section(self, kind: type[S]) -> S:
         """An app's or provider's own settings."""

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from fastapi import APIRouter, FastAPI
+from starlette.routing import WebSocketRoute
 
 from hutong import __version__
 from hutong.apps.chat.account import admin_endpoints as administration
@@ -25,8 +26,14 @@ from hutong.apps.chat.conversations.service import Conversations
 from hutong.apps.chat.conversations.transfer import IMPORT_BYTES, Transfer
 from hutong.apps.chat.deps import Chat
 from hutong.apps.chat.envelope import API, REALM, Bodies
+from hutong.apps.chat.live import endpoints as live
+from hutong.apps.chat.live.service import Live, open_sockets
+from hutong.apps.chat.messages import endpoints as messages
 from hutong.apps.chat.models import endpoints as models
 from hutong.apps.chat.operations import endpoints as operations
+from hutong.apps.chat.replies.opening import Ends
+from hutong.apps.chat.replies.service import Replies
+from hutong.apps.chat.replies.tasks import Sweep
 from hutong.apps.chat.settings import ChatSettings
 from hutong.kernel.assembly import AppSpec, Kernel, Work, joined
 from hutong.kernel.config import Document
@@ -47,8 +54,11 @@ class Feature(Protocol):
     router: APIRouter
 
 
-ROUTERS: tuple[Feature, ...] = (auth, account, usage, administration, models, transfer, conversations)
-"""Features below `/api/v1`."""
+ROUTERS: tuple[Feature, ...] = (
+    *(auth, account, usage, administration, models, transfer, conversations),
+    *(messages, live),
+)
+"""Features below `/api/v1`, which each router names itself, so that metrics and logs show the whole path."""
 AT_THE_ROOT: tuple[Feature, ...] = (operations,)
 """Features at the app's root: the probe, the compatible endpoint (`/v1`), the page."""
 
@@ -68,16 +78,17 @@ def create_app(kernel: Kernel) -> FastAPI:
     describe(app, HEADERS)
     app.state.chat = _parts(kernel)
     install(app, bodies(kernel))
-    for feature in ROUTERS:
-        app.include_router(feature.router, prefix=API)
-    for feature in AT_THE_ROOT:
+    for feature in (*ROUTERS, *AT_THE_ROOT):
         app.include_router(feature.router)
+    app.router.routes.append(WebSocketRoute(API + live.PATH, open_sockets(app.state.chat.live, kernel)))
     return app
 
 
 def create_work(kernel: Kernel) -> Work:
     """The app's jobs and schedules."""
-    return joined([Work(tasks=Erasure(kernel.db).tasks())])
+    settings, quotas = kernel.section(ChatSettings), open_quotas(kernel)
+    sweep = Sweep(kernel, quotas, settings.replies, Ends(quotas))
+    return joined([Work(tasks=Erasure(kernel.db).tasks()), sweep.work()])
 
 
 def bodies(kernel: Kernel) -> ErrorRenderer:
@@ -94,6 +105,8 @@ def _parts(kernel: Kernel) -> Chat:
     settings = kernel.section(ChatSettings)
     accounts, sessions, members = open_accounts(kernel), open_sessions(kernel), open_members(kernel)
     chosen, quotas, keys = open_conversations(kernel), open_quotas(kernel), open_keys(kernel)
+    replies = open_replies(kernel, chosen)
+    per_user = Limit(f"user.{REALM}", kernel.settings.limits.user_per_minute)
     return Chat(
         kernel=kernel,
         settings=settings,
@@ -102,11 +115,13 @@ def _parts(kernel: Kernel) -> Chat:
         members=members,
         account=OwnAccount(kernel.db, kernel.jobs, kernel.clock, accounts, members, keys, quotas),
         administration=Administration(kernel.db, kernel.clock, kernel.ids, accounts, sessions, members, settings.quota),
+        replies=replies,
+        live=Live(kernel, sessions, members, replies, per_user),
         conversations=chosen,
         transfer=Transfer(kernel.db, kernel.clock, chosen, settings.conversations),
         quotas=quotas,
         keys=keys,
-        per_user=Limit(f"user.{REALM}", kernel.settings.limits.user_per_minute),
+        per_user=per_user,
     )
 
 
@@ -118,6 +133,14 @@ def open_quotas(kernel: Kernel) -> Quotas:
 def open_keys(kernel: Kernel) -> ApiKeys:
     """The API keys of this realm."""
     return ApiKeys(REALM, kernel.ids, kernel.clock)
+
+
+def open_replies(kernel: Kernel, lists: Conversations) -> Replies:
+    """The replies of this process, which are ended before it ends."""
+    quotas = open_quotas(kernel)
+    replies = Replies(kernel, quotas, kernel.section(ChatSettings).replies, Ends(quotas), lists.changed)
+    kernel.closing.append(replies.leave)
+    return replies
 
 
 def open_members(kernel: Kernel) -> Members:

@@ -17,6 +17,8 @@ from hutong.apps.chat.account.members import Member, Members
 from hutong.apps.chat.account.service import OwnAccount
 from hutong.apps.chat.conversations.service import Conversations
 from hutong.apps.chat.conversations.transfer import Transfer
+from hutong.apps.chat.live.service import Live
+from hutong.apps.chat.replies.service import Replies
 from hutong.apps.chat.settings import ChatSettings
 from hutong.kernel.assembly import Kernel
 from hutong.kernel.http.languages import language_of
@@ -45,6 +47,8 @@ class Chat:
     members: Members
     account: OwnAccount
     administration: Administration
+    replies: Replies
+    live: Live
     conversations: Conversations
     transfer: Transfer
     quotas: Quotas

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from hutong.apps.chat.replies.settings import ReplySettings
 from hutong.kernel.identity.sessions import SessionPolicy
 from hutong.kernel.settings import RealmKeys, Section
 
@@ -23,7 +24,6 @@ class ConversationSettings(Section):
     """Bounds of conversations."""
 
     most: int = Field(20_000, ge=1, description="Conversations of one user, the archived ones too.")
-    longest_message: int = Field(100_000, ge=1, le=1_000_000, description="Characters of one message of a user.")
     export_most: int = Field(
         200, ge=1, le=1_000, description="Conversations in one export; the rest is exported from its cursor on."
     )
@@ -41,6 +41,7 @@ class ChatSettings(Section):
     )
     quota: QuotaSettings = Field(QuotaSettings(), description="Limits of users.")
     conversations: ConversationSettings = Field(ConversationSettings(), description="Bounds of conversations.")
+    replies: ReplySettings = Field(ReplySettings(), description="Replies of models.")
     default_model: str = Field(
         "", description="Model of a conversation whose maker names none; empty: the first that the user may use."
     )
