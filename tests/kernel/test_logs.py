@@ -76,6 +76,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     "token in a query": {"path": f"/socket?access_token={CANARY}&x=1"},
     "password in a query": {"path": f"/login?password={CANARY}"},
     "vendor's key": {"note": f"key sk-{CANARY} refused"},
+    "own key": {"note": f"key hk-{CANARY} refused"},
     "signed token": {"note": f"got {JWT}"},
     "JSON text": {"body": json.dumps({"password": CANARY, "name": "x"})},
     "JSON bytes": {"body": json.dumps({"refresh_token": CANARY}).encode()},

@@ -6,6 +6,7 @@ PRODUCTION = {
     "HUTONG_SECRET": STRONG,
     "HUTONG_EMOJI__TOKENS__KEYS": f'[{{"kid": "2026-11", "secret": "{STRONG}"}}]',
     "HUTONG_STOREFRONT__TOKENS__KEYS": f'[{{"kid": "2026-11", "secret": "{STRONG}"}}]',
+    "HUTONG_CHAT__TOKENS__KEYS": f'[{{"kid": "2026-11", "secret": "{STRONG}"}}]',
     "HUTONG_DASHSCOPE__BASE_URL": "https://dashscope.aliyuncs.com/api/v1",
     "HUTONG_DASHSCOPE__API_KEY": "sk-an-account-of-their-own",
     "HUTONG_SMTP__HOST": "smtp.example.com",

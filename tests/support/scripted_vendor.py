@@ -23,8 +23,8 @@ class Hang:
     """Step: say nothing more; the vendor notes it when the caller goes."""
 
 
-Step = bytes | Cut | Hang | float
-"""Bytes are sent, a number is a pause in seconds."""
+Step = bytes | Cut | Hang | float | asyncio.Event
+"""Bytes are sent, a number is a pause in seconds, an event is waited for."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,8 @@ class ScriptedVendor:
                 await reader.read(1)
                 self.left.set()
                 return False
+            elif isinstance(step, asyncio.Event):
+                await step.wait()
             else:
                 await asyncio.sleep(step)
         writer.write(opening + b"0\r\n\r\n")

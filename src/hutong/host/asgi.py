@@ -44,6 +44,7 @@ class HostApp:
         self.failure: Exception | None = None  # why it did not start, for whoever runs it: uvicorn keeps that to itself
         self._sandboxes = sandboxes or (Sandboxes(host.settings) if host.settings.any_sandbox else None)
         self._mounts = self._mount(host.specs)
+        self._apps = [self._mounts[host.kernel.mounted_at[spec.name]] for spec in host.specs]
         self._by_name = {spec.name: self._mounts[host.kernel.mounted_at[spec.name]] for spec in host.specs}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,7 +53,7 @@ class HostApp:
         elif scope["type"] == "http":
             await self._answer(scope, receive, send)
         elif scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008})
+            await self._open_socket(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         own = await self._own_page(scope)
@@ -62,6 +63,14 @@ class HostApp:
         app, prefix = self._find(scope)
         if app is None:
             await secured(Response(b"Not found", 404, media_type="text/plain"))(scope, receive, send)
+            return
+        await app(_under(scope, prefix), receive, send)
+
+    async def _open_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand a WebSocket to the app whose path or name it asks for; nothing else has any."""
+        app, prefix = self._find(scope) if _names_host(scope) else (None, "")
+        if app is None or app not in self._apps:
+            await send({"type": "websocket.close", "code": 1008})
             return
         await app(_under(scope, prefix), receive, send)
 

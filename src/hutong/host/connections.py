@@ -42,6 +42,7 @@ class BoundedConnection(HttpToolsProtocol):
     _oversize = False
     _leftover = 0
     _deadline: asyncio.TimerHandle | None = None
+    _upgraded = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -54,6 +55,8 @@ class BoundedConnection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         had_begun = self._awaited is Awaited.HEAD
         super().data_received(data)
+        if self._upgraded:
+            return
         if self._awaited is Awaited.BODY or self.transport.is_closing():
             return
         if self._awaited is Awaited.HEAD and had_begun:
@@ -77,7 +80,7 @@ class BoundedConnection(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        if self.cycle.response_complete:
+        if self.cycle is not None and self.cycle.response_complete:
             self._leftover += len(body)
             if self._leftover > LARGEST_LEFTOVER:
                 self.transport.close()
@@ -86,13 +89,23 @@ class BoundedConnection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self._awaited = Awaited.REQUEST
-        if self.cycle.response_complete:
+        if self.cycle is not None and self.cycle.response_complete:
             self._disarm()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if self.cycle.response_complete and self._awaited is not Awaited.REQUEST:
             self._arm(self.leftover_seconds if self._awaited is Awaited.BODY else self.head_seconds)
+
+    def handle_websocket_upgrade(self) -> None:
+        self._upgraded = True
+        self._disarm()
+        super().handle_websocket_upgrade()
+
+    def _should_upgrade(self) -> bool:
+        """Sockets live at paths that end in `/ws`; elsewhere an upgrade is answered as the request that it is."""
+        path = self.url.partition(b"?")[0]
+        return bool(self.parser.get_method() == b"GET" and path.endswith(b"/ws") and super()._should_upgrade())
 
     def send_400_response(self, msg: str) -> None:
         if self._oversize:

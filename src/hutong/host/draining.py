@@ -3,7 +3,7 @@
 1. SIGTERM: `/readyz` answers 503 at once, and every answer from now on closes its connection.
 2. For the load balancer's notice everything is still served, new connections too.
 3. New connections are turned away so that none is lost between the last `accept` and the end of the socket.
-4. Running requests get `drain_seconds`; what waits on an idle connection is closed.
+4. Running requests get `drain_seconds`; what waits on an idle connection is closed, and WebSockets with 1012: come back.
 
 Source: DESIGN §2.17; docs/operations/rolling-restart.md; docs/decisions/0016-quiet-door.md.
 """
@@ -85,7 +85,7 @@ class DrainingServer(uvicorn.Server):
     async def _hear_the_last_out(self) -> None:
         """A connection that has just been opened has a request on its way."""
         end = time.monotonic() + FIRST_REQUEST_SECONDS
-        while any(connection.cycle is None for connection in self.server_state.connections):  # type: ignore[union-attr]
+        while any(getattr(connection, "cycle", True) is None for connection in self.server_state.connections):
             if time.monotonic() >= end:
                 return
             await asyncio.sleep(0.01)

@@ -9,17 +9,22 @@ from hutong.kernel.credits import expire_holds
 from hutong.kernel.credits.expiry import list_expired
 from hutong.kernel.http.idempotency import forget_old
 from hutong.kernel.identity import sessions
+from hutong.kernel.identity.api_keys import forget_revoked
 from hutong.kernel.identity.notices import LockNotices
 from hutong.kernel.identity.tries import forget_tries
 from hutong.kernel.jobs import Job, Retry, Schedule, Task
 from hutong.kernel.observability.invariants import check
 from hutong.kernel.observability.logs import logger
 from hutong.kernel.orders import INVARIANTS as ORDERS
+from hutong.kernel.quotas import INVARIANTS as QUOTAS
+from hutong.kernel.quotas import forget_closed
 
 EXPIRE, VERIFY, FORGET = "kernel.credits.expire_holds", "kernel.ledger.verify", "kernel.http.forget_keys"
 FORGET_TRIES, FORGET_SESSIONS = "kernel.identity.forget_tries", "kernel.identity.forget_sessions"
 KEYS_LIVE = timedelta(days=7)
+FORGET_RESERVATIONS = "kernel.quotas.forget_reservations"
 SESSIONS_LIVE = timedelta(days=30)
+RESERVATIONS_LIVE = timedelta(days=7)
 LASTING = Retry(attempts=20, first=1.0, longest=60.0)
 """A database that is away for some minutes, or workers that keep dying, are no reason for a dead letter."""
 _log = logger("host.housekeeping")
@@ -36,6 +41,7 @@ def kernel_work(kernel: Kernel, everything: Callable[[], Work]) -> Work:
             Task(FORGET, chores.forget_keys, LASTING),
             Task(FORGET_TRIES, chores.forget_tries, LASTING),
             Task(FORGET_SESSIONS, chores.forget_sessions, LASTING, timeout=600.0),
+            Task(FORGET_RESERVATIONS, chores.forget_reservations, LASTING, timeout=600.0),
             *kernel.mail.tasks(),
             *notices.tasks(),
         ),
@@ -45,8 +51,9 @@ def kernel_work(kernel: Kernel, everything: Callable[[], Work]) -> Work:
             Schedule(FORGET, cron="17 3 * * *"),
             Schedule(FORGET_TRIES, cron="37 3 * * *"),
             Schedule(FORGET_SESSIONS, cron="27 3 * * *"),
+            Schedule(FORGET_RESERVATIONS, cron="47 3 * * *"),
         ),
-        invariants=(*CREDITS, *sessions.INVARIANTS, *ORDERS),
+        invariants=(*CREDITS, *sessions.INVARIANTS, *ORDERS, *QUOTAS),
     )
 
 
@@ -81,6 +88,13 @@ class _Chores:
         await self._kernel.db.write(forget_tries, self._kernel.clock.now())
 
     async def forget_sessions(self, job: Job) -> None:
-        """Forget sessions whose last token ran out more than 30 days ago."""
-        while await self._kernel.db.write(sessions.forget_old, self._kernel.clock.now() - SESSIONS_LIVE):
+        """Forget sessions whose last token ran out, and API keys that ended, more than 30 days ago."""
+        before = self._kernel.clock.now() - SESSIONS_LIVE
+        while await self._kernel.db.write(sessions.forget_old, before):
+            pass
+        await self._kernel.db.write(forget_revoked, before)
+
+    async def forget_reservations(self, job: Job) -> None:
+        """Forget reservations of quotas that were settled or released more than seven days ago."""
+        while await self._kernel.db.write(forget_closed, RESERVATIONS_LIVE.total_seconds()):
             pass

@@ -15,6 +15,7 @@ from hutong.host.asgi import HostApp
 from hutong.host.connections import BoundedConnection
 from hutong.host.draining import DrainingServer
 from hutong.host.settings import Settings
+from hutong.host.web_sockets import BoundedSocket
 from hutong.host.wiring import Host
 from hutong.kernel.observability import logs
 
@@ -25,7 +26,11 @@ KEEP_ALIVE_SECONDS = 75
 """How long an idle connection is kept; a load balancer in front must let go of its own earlier."""
 WIRE: Mapping[str, Any] = {
     "http": BoundedConnection,
-    "ws": "none",
+    "ws": BoundedSocket,
+    "ws_max_size": 1024 * 1024,
+    "ws_ping_interval": 20.0,
+    "ws_ping_timeout": 20.0,
+    "ws_per_message_deflate": False,  # tens of KiB for each socket, and small frames become no smaller
     "lifespan": "on",
     "log_config": None,
     "access_log": False,
@@ -33,7 +38,7 @@ WIRE: Mapping[str, Any] = {
     "proxy_headers": False,  # uvicorn would believe anybody on this machine; see kernel.http.addresses
     "timeout_keep_alive": KEEP_ALIVE_SECONDS,
 }
-"""How uvicorn speaks HTTP for an app of this host, in production and in tests."""
+"""How uvicorn speaks HTTP and WebSocket for an app of this host, in production and in tests."""
 
 
 def serve(settings: Settings, apps: Sequence[str], host: str, port: int) -> None:
@@ -99,17 +104,18 @@ def bound_socket(host: str, port: int) -> socket.socket:
     return listener
 
 
-def work(settings: Settings, apps: Sequence[str], metrics_port: int = 0) -> None:
+def work(settings: Settings, apps: Sequence[str], metrics_port: int = 0, metrics_host: str = "127.0.0.1") -> None:
     """Run jobs until SIGTERM or SIGINT, then let running ones finish.
 
     Args:
         settings: of this process.
         apps: whose jobs; none means all.
         metrics_port: serves /metrics there when not 0.
+        metrics_host: address that it serves them on.
     """
     logs.configure(settings.log.level, settings.log.format, process="worker")
     if metrics_port:
-        start_http_server(metrics_port, addr="127.0.0.1")
+        start_http_server(metrics_port, addr=metrics_host)
     with contextlib.suppress(KeyboardInterrupt):
         _runner()(_work(settings, apps))
 

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 from pydantic_settings import SettingsError
 
+from hutong.apps.chat.settings import ChatSettings
 from hutong.apps.emoji.settings import EmojiSettings
 from hutong.apps.storefront.settings import StorefrontSettings
 from hutong.kernel.settings import KernelSettings, Section, SettingsRefused
@@ -64,6 +65,7 @@ class Settings(KernelSettings):
 
     emoji: EmojiSettings = EmojiSettings()
     storefront: StorefrontSettings = StorefrontSettings()
+    chat: ChatSettings = ChatSettings()
     dashscope: DashScopeSettings = DashScopeSettings()
     openai: OpenAISettings = OpenAISettings()
     sandbox: SandboxLimits = SandboxLimits()
@@ -83,7 +85,7 @@ class Settings(KernelSettings):
     def sections(self) -> dict[type[Section], Section]:
         """Sections by their class, as apps ask for them."""
         sections = (
-            *(self.emoji, self.storefront, self.dashscope, self.openai, self.oss, self.s3, self.smtp),
+            *(self.emoji, self.storefront, self.chat, self.dashscope, self.openai, self.oss, self.s3, self.smtp),
             *(self.alipay, self.wechat_pay, self.wechat_pay_v2),
         )
         return {type(section): section for section in sections}
@@ -215,6 +217,7 @@ def _check_production(settings: Settings) -> None:
     _check_smtp(settings)
     settings.realm_keys("emoji", settings.emoji.tokens)
     settings.realm_keys("storefront", settings.storefront.tokens)
+    settings.realm_keys("chat", settings.chat.tokens)
 
 
 def _check_oss(settings: Settings) -> None:

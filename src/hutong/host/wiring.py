@@ -1,10 +1,12 @@
 """Joins everything: settings to kernel services, providers to ports, apps to the kernel. The only place that may."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sqlalchemy import Connection
 
+from hutong.apps.chat.app import SPEC as CHAT
 from hutong.apps.emoji.app import SPEC as EMOJI
 from hutong.apps.storefront.app import SPEC as STOREFRONT
 from hutong.host.channels import open_channels
@@ -30,6 +32,7 @@ from hutong.kernel.jobs import Bell, Jobs, LeasedIds, Worker
 from hutong.kernel.mail import Mail
 from hutong.kernel.observability.health import HealthRegistry
 from hutong.kernel.observability.invariants import Violation, check
+from hutong.kernel.realtime import Feeds, StreamLogs
 from hutong.kernel.secrets import Sealer
 from hutong.kernel.settings import SettingsRefused
 from hutong.kernel.store import EmbeddedStore, Store, open_store
@@ -38,7 +41,7 @@ from hutong.providers.dashscope.client import DashScopeEmoji
 from hutong.providers.dashscope.errors import refusal_of
 from hutong.providers.dashscope.pacing import PacedDetection
 
-SPECS: Mapping[str, AppSpec] = {spec.name: spec for spec in (EMOJI, STOREFRONT)}
+SPECS: Mapping[str, AppSpec] = {spec.name: spec for spec in (EMOJI, STOREFRONT, CHAT)}
 VENDOR_POLL_SECONDS = 15.0
 SANDBOX_POLL_SECONDS = 1.0
 SANDBOX_PATH = "/sandbox/dashscope"
@@ -82,6 +85,8 @@ class Host:
             ids=self.ids,
             db=db,
             store=store,
+            streams=StreamLogs(store),
+            feeds=Feeds(store),
             jobs=jobs,
             limiter=Limiter(store, clock, enabled=settings.limits.enabled),
             address=ClientAddress(settings.http.trusted_proxies),
@@ -120,6 +125,7 @@ class Host:
     async def stop(self) -> None:
         """Let go of everything; failures of one part do not keep the others open."""
         try:
+            await asyncio.gather(*(close() for close in self.kernel.closing))
             await self.documents.stop()
             await self.ids.stop()
         finally:
@@ -127,6 +133,7 @@ class Host:
             await self.inside.close()
             self.kernel.images.close()
             self.kernel.passwords.close()
+            await self.kernel.streams.close()
             await self.kernel.files.close()
             await self.kernel.store.close()
             await self.kernel.db.close()

@@ -1,6 +1,6 @@
 """The kernel in one piece: what `create_app(kernel)` and `create_work(kernel)` of every app are given by the host."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -24,6 +24,7 @@ from hutong.kernel.mail import Mail
 from hutong.kernel.observability.health import HealthRegistry
 from hutong.kernel.observability.invariants import Invariant
 from hutong.kernel.orders.ports import PaymentChannel
+from hutong.kernel.realtime import Feeds, StreamLogs
 from hutong.kernel.secrets import Sealer
 from hutong.kernel.settings import KernelSettings, Section
 from hutong.kernel.store import Store
@@ -42,6 +43,8 @@ class Kernel:
     ids: Callable[[], int]
     db: Database
     store: Store
+    streams: StreamLogs
+    feeds: Feeds
     jobs: Jobs
     limiter: Limiter
     address: ClientAddress
@@ -57,6 +60,8 @@ class Kernel:
     health: HealthRegistry
     documents: Mapping[str, Document[Any]]
     mounted_at: Mapping[str, str]
+    closing: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    """What apps do at the end of their process, while everything else is there still. `create_app` adds to it."""
 
     def section(self, kind: type[S]) -> S:
         """An app's or provider's own settings."""

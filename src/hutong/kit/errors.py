@@ -17,6 +17,7 @@ Packages refine these in their own `errors.py`; an app's `envelope.py` maps code
 """
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 
@@ -31,6 +32,8 @@ class HutongError(Exception):
 
     code: ClassVar[str] = "internal"
     status: ClassVar[int] = 500
+    headers: Mapping[str, str] = MappingProxyType({})
+    """What an answer with this error carries beside `Retry-After`."""
 
     def __init__(
         self,

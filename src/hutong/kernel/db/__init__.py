@@ -11,6 +11,7 @@ from hutong.kernel.db.database import Database, DatabaseUnavailable, after_commi
 from hutong.kernel.db.opening import open_database
 from hutong.kernel.db.statements import (
     NamedStatement,
+    NamedSteps,
     add_within,
     claim_rows,
     insert_if_absent,
@@ -18,7 +19,7 @@ from hutong.kernel.db.statements import (
     upsert,
     utc_now,
 )
-from hutong.kernel.db.types import Enumerated, Id, Json, UtcTime, metadata
+from hutong.kernel.db.types import Enumerated, Id, Json, LongText, UtcTime, metadata
 
 __all__ = [
     "Connection",
@@ -27,7 +28,9 @@ __all__ = [
     "Enumerated",
     "Id",
     "Json",
+    "LongText",
     "NamedStatement",
+    "NamedSteps",
     "UtcTime",
     "add_within",
     "after_commit",

@@ -13,7 +13,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import FunctionElement
 
-from hutong.kernel.db.dialects import support
+from hutong.kernel.db.dialects import named, support
 from hutong.kernel.db.types import UtcTime
 
 _PARAMETER = re.compile(r"(?<!:):([a-z_]+)")
@@ -25,16 +25,23 @@ class NamedStatement:
 
     Args:
         name: dotted, as in `credits.balance`.
-        sql: text by dialect name, with `:name` parameters; `default` serves the others.
+        sql: text by dialect name, with `:name` parameters; `default` serves the others. `{now}` stands for the database's
+            clock, `{later}` for that plus the parameter `:seconds`.
     """
 
     name: str
     sql: Mapping[str, str]
+    _texts: dict[str, str] = field(default_factory=dict, compare=False)
     _positional: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict, compare=False)
 
     def text(self, dialect: str) -> str:
         """The SQL with named parameters."""
-        return self.sql.get(dialect) or self.sql["default"]
+        found = self._texts.get(dialect)
+        if found is None:
+            words, sql = named(dialect), self.sql.get(dialect) or self.sql["default"]
+            clock = sql.replace("{now}", words.now_sql).replace("{later}", words.now_plus_sql(":seconds"))
+            found = self._texts[dialect] = clock
+        return found
 
     def positional(self, dialect: str, *, numbered: bool) -> tuple[str, tuple[str, ...]]:
         """The SQL with `$1`-style (numbered) or `%s`-style parameters, and the parameters' names in order."""
@@ -46,7 +53,46 @@ class NamedStatement:
 
     def run(self, conn: Connection, **params: Any) -> Sequence[Any]:
         """Run inside a unit of work and return the rows (empty for a statement that returns none)."""
-        return support(conn).run_raw(conn, self, params)
+        return support(conn).run_raw(conn, self, params).rows
+
+    def change(self, conn: Connection, **params: Any) -> int:
+        """Run inside a unit of work and return how many rows it found."""
+        return support(conn).run_raw(conn, self, params).found
+
+
+@dataclass(frozen=True)
+class NamedSteps:
+    """One move in hand-written SQL that some databases say in one statement and others in several.
+
+    Args:
+        name: dotted, as in `quotas.reserve`.
+        sql: the statements by dialect name, as those of `NamedStatement`; `default` serves the others.
+    """
+
+    name: str
+    sql: Mapping[str, Sequence[str]]
+    _statements: dict[str, tuple[NamedStatement, ...]] = field(default_factory=dict, compare=False)
+
+    def run(self, conn: Connection, **params: Any) -> Sequence[Any] | None:
+        """Run the steps inside a unit of work and return the last one's rows.
+
+        None when a step found no row: the steps after it were left out, and what those before it did stands.
+        """
+        words = support(conn)
+        rows: Sequence[Any] = ()
+        for statement in self._of(conn.dialect.name):
+            rows, found = words.run_raw(conn, statement, params)
+            if not found:
+                return None
+        return rows
+
+    def _of(self, dialect: str) -> tuple[NamedStatement, ...]:
+        found = self._statements.get(dialect)
+        if found is None:
+            texts = self.sql.get(dialect) or self.sql["default"]
+            made = (NamedStatement(f"{self.name}.{number}", {dialect: sql}) for number, sql in enumerate(texts))
+            found = self._statements[dialect] = tuple(made)
+        return found
 
 
 def _numbered(sql: str) -> tuple[str, tuple[str, ...]]:

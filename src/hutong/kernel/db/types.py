@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, MetaData, String
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, MetaData, String, Text
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from hutong.kernel.db.dialects import moment
+from hutong.kernel.db.dialects import long_text, moment
 
 metadata = MetaData(
     naming_convention={
@@ -44,6 +44,16 @@ class UtcTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+class LongText(TypeDecorator[str]):
+    """Text of up to 16 MiB, as UTF-8, on every database."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(long_text(dialect))
 
 
 class Enumerated(TypeDecorator[E], Generic[E]):

@@ -6,6 +6,7 @@ One class does the per-request book-keeping, because each further layer costs. S
 
 import asyncio
 import contextlib
+import random
 import re
 import secrets
 import time
@@ -111,7 +112,7 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self._let_through(scope, receive, send)
             return
         start = time.perf_counter()
         request_id = _request_id(scope)
@@ -152,6 +153,21 @@ class Edge:
         finally:
             structlog.contextvars.unbind_contextvars("request_id")
             self._account(scope, status, time.perf_counter() - start)
+
+    async def _let_through(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A WebSocket, unless its address has asked too often: then its handshake is answered."""
+
+        async def as_handshake(message: Message) -> None:
+            await send({**message, "type": f"websocket.{message['type']}"})
+
+        state = scope.setdefault("state", {})
+        state["request_id"], state["address"] = _request_id(scope), self._address.of(scope)
+        try:
+            await self._count(scope, state["address"])
+        except HutongError as error:
+            await self._refuse(error, scope, as_handshake, answered=False)
+            return
+        await self._app(scope, receive, send)
 
     async def _count(self, scope: Scope, address: str) -> None:
         """Count the request against its address."""
@@ -210,13 +226,17 @@ def own_path(scope: Scope) -> str:
     return path.removeprefix(scope.get("root_path", ""))
 
 
+_numbers = random.Random(secrets.randbits(256))
+"""For names, not for secrets: asking the system for each costs more than all else the edge does with them."""
+
+
 def _request_id(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"x-request-id":
             text: str = value.decode("latin-1")
             if REQUEST_ID.fullmatch(text):
                 return text
-    return secrets.token_hex(16)
+    return f"{_numbers.getrandbits(128):032x}"
 
 
 def _stamp(headers: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:

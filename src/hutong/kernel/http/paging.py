@@ -16,13 +16,14 @@ def _digits(value: object) -> object:
     return value
 
 
-_DIGITS = BeforeValidator(_digits)
+DIGITS = BeforeValidator(_digits)
+"""Annotates a number in a query."""
 _PAGE = Query(ge=1, le=1_000_000, description="Page number, from 1.")
 _PAGE_SIZE = Query(ge=1, le=MAX_PAGE_SIZE, description="Items on a page.")
 
 
 async def _page(
-    page: Annotated[int, _PAGE, _DIGITS] = 1, page_size: Annotated[int, _PAGE_SIZE, _DIGITS] = 20
+    page: Annotated[int, _PAGE, DIGITS] = 1, page_size: Annotated[int, _PAGE_SIZE, DIGITS] = 20
 ) -> PageRequest:
     return PageRequest(page, page_size)
 

@@ -6,7 +6,9 @@ Its page is docs/kernel/identity.md.
 
 from hutong.kernel.identity.account_rows import Account
 from hutong.kernel.identity.accounts import Accounts, AccountServices, Registration, SignedIn
+from hutong.kernel.identity.api_keys import ApiKey, ApiKeys
 from hutong.kernel.identity.errors import TokenExpired, TokenInvalid, TokenMissing, UserUnknown
+from hutong.kernel.identity.key_checks import ApiKeyChecks
 from hutong.kernel.identity.service import Identity, RealmPolicy
 from hutong.kernel.identity.tables import CodePurpose, UserRole
 from hutong.kernel.identity.tokens import Claims, TokenRealm
@@ -16,6 +18,9 @@ __all__ = [
     "Account",
     "AccountServices",
     "Accounts",
+    "ApiKey",
+    "ApiKeyChecks",
+    "ApiKeys",
     "Claims",
     "CodePurpose",
     "Identity",

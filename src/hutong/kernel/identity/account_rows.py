@@ -1,14 +1,16 @@
 """Queries of accounts: users of a realm with their e-mail address. For `Accounts` and its neighbours only."""
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, select, update
+from sqlalchemy import Connection, Select, delete, select, update
 
 from hutong.kernel.http.languages import Language
 from hutong.kernel.identity.errors import UserUnknown
-from hutong.kernel.identity.tables import CredentialKind, UserRole, UserStatus, credentials, users
+from hutong.kernel.identity.rules import default_nickname
+from hutong.kernel.identity.tables import CredentialKind, UserRole, UserStatus, credentials, email_codes, users
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,3 +172,37 @@ def set_role(conn: Connection, realm: str, user_id: int, role: UserRole, now: da
     mine = (users.c.id == user_id, users.c.realm == realm)
     if conn.execute(update(users).where(*mine).values(role=role, updated_at=now)).rowcount != 1:
         raise UserUnknown
+
+
+def list_accounts(conn: Connection, realm: str, user_ids: Collection[int]) -> Mapping[int, Account]:
+    """The accounts of these users, by their ids; who has none is left out."""
+    found = (Account(*row) for row in conn.execute(_accounts(realm).where(users.c.id.in_(user_ids))))
+    return {account.id: account for account in found}
+
+
+def find_by_part_of_email(conn: Connection, realm: str, part: str, *, limit: int) -> Sequence[int]:
+    """Ids of some accounts, the newest, in whose (normalised) address `part` stands."""
+    mine = (credentials.c.realm == realm, credentials.c.kind == CredentialKind.EMAIL)
+    query = select(credentials.c.user_id).where(*mine, credentials.c.identifier.contains(part, autoescape=True))
+    return conn.execute(query.order_by(credentials.c.user_id.desc()).limit(limit)).scalars().all()
+
+
+def remove_account(conn: Connection, realm: str, user_id: int, email: str, now: datetime) -> None:
+    """Take from a user all that tells who they were; an empty, blocked row stays, for what refers to its id.
+
+    Their address is free again.
+    """
+    conn.execute(delete(credentials).where(credentials.c.realm == realm, credentials.c.user_id == user_id))
+    conn.execute(delete(email_codes).where(email_codes.c.realm == realm, email_codes.c.email == email))
+    empty = {
+        "nickname": default_nickname(user_id),
+        "status": UserStatus.BLOCKED,
+        "role": UserRole.USER,
+        "language": None,
+        "password_hash": None,
+        "password_version": users.c.password_version + 1,
+        "email_confirmed_at": None,
+        "last_login_at": None,
+        "updated_at": now,
+    }
+    conn.execute(update(users).where(users.c.id == user_id, users.c.realm == realm).values(**empty))

@@ -6,9 +6,11 @@ same either way. Source: contracts/storefront.md "Endpoints" and "Users"; docs/d
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 
 from pydantic import SecretStr
+from sqlalchemy import Connection
 
 from hutong.kernel.db import Database
 from hutong.kernel.http.languages import Language
@@ -130,13 +132,38 @@ class Accounts:
             CodeInvalid, CodeExpired, CodeExhausted, SignInLocked: where the settings ask for a code.
             RegistrationsUsedUp: of this IP address, today.
         """
+        new = await self._prepared(wanted, client)
+        _or_raise(await self._db.write(self._write.register, new, wanted.code, client, self._clock.now()))
+
+    async def open(self, wanted: Registration, client: Client, also: Callable[[Connection, Account], None]) -> SignedIn:
+        """Open an account and sign its owner in, for an app whose contract answers a registration with tokens.
+
+        That tells a stranger whether an address has an account, which `register` does not; the day's registrations of an IP
+        address are what bounds it.
+
+        Args:
+            wanted: as typed.
+            client: who calls.
+            also: writes what the app keeps of a user, in the same transaction.
+
+        Raises:
+            EmailTaken: its owner gets a mail.
+            EmailInvalid, PasswordTooShort, PasswordTooLong, PasswordInvalid, PasswordCommon, NicknameInvalid.
+            CodeInvalid, CodeExpired, CodeExhausted, SignInLocked: where the settings ask for a code.
+            RegistrationsUsedUp: of this IP address, today.
+        """
+        new = await self._prepared(wanted, client)
+        account = _or_raise(await self._db.write(self._write.open, new, wanted.code, also, client, self._clock.now()))
+        return await self._opened(account, client)
+
+    async def _prepared(self, wanted: Registration, client: Client) -> NewAccount:
+        """Check a registration, count it, and hash its password."""
         email = normalise_email(wanted.email)
         nickname = None if wanted.nickname is None else rules.normalise_nickname(wanted.nickname)
         password_rules.check_new(wanted.password, email)
         await self._limiter.hit(self._limit, client.address)
         await self._db.write(self._write.allowances.take_registration, client, self._clock.now())
-        new = NewAccount(email, nickname, await self._passwords.hash(wanted.password))
-        _or_raise(await self._db.write(self._write.register, new, wanted.code, client, self._clock.now()))
+        return NewAccount(email, nickname, await self._passwords.hash(wanted.password))
 
     async def sign_in(self, email: str, password: str, client: Client) -> SignedIn:
         """Sign in by password.
@@ -293,6 +320,30 @@ class Accounts:
             UserUnknown.
         """
         await self._db.write(self._write.set_status, user_id, UserStatus.ACTIVE, self._clock.now())
+
+    def set_active(self, conn: Connection, user_id: int, now: datetime, *, active: bool) -> None:
+        """`block` or `unblock` in the transaction of somebody else, who calls `end_all` of the sessions after the commit.
+
+        Raises:
+            UserUnknown.
+        """
+        self._write.set_status(conn, user_id, UserStatus.ACTIVE if active else UserStatus.BLOCKED, now)
+
+    async def remove(self, user_id: int, client: Client, also: Callable[[Connection], None]) -> None:
+        """Remove an account: its address is free, its tokens end at once, nobody can sign in to it.
+
+        An empty row of the user stays, and the audit trail, which names the user's id and the IP addresses of their calls.
+
+        Args:
+            user_id: whose.
+            client: who calls.
+            also: removes what the app keeps of the user, in the same transaction.
+
+        Raises:
+            UserUnknown.
+        """
+        await self._db.write(self._write.remove, user_id, also, client, self._clock.now())
+        await self._sessions.end_all(user_id)
 
     async def _verified(self, attempt: Attempt, password: str, secret: Secret | None) -> Verdict:
         """Compare a password; a try that could not be made is given back."""

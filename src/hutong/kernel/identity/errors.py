@@ -73,6 +73,12 @@ class UserBlocked(Forbidden):
     code = "identity.user_blocked"
 
 
+class AdministratorsOnly(Forbidden):
+    """Only administrators may do this."""
+
+    code = "identity.administrators_only"
+
+
 class DeviceIdInvalid(InvalidInput):
     """A device id has 8 to 128 printable characters."""
 
@@ -185,3 +191,39 @@ class HashUnknown(InvalidInput):
     """This is no argon2id or bcrypt hash."""
 
     code = "identity.hash_unknown"
+
+
+class ApiKeyInvalid(Unauthenticated):
+    """This API key is not valid here: it was revoked, or is not one of ours; create another one."""
+
+    code = "identity.api_key_invalid"
+
+
+class ApiKeyMalformed(ApiKeyInvalid):
+    """This is no API key as we make them; look whether it was mistyped or cut off."""
+
+    code = "identity.api_key_malformed"
+
+
+class ApiKeyExpired(ApiKeyInvalid):
+    """This API key has expired; create another one."""
+
+    code = "identity.api_key_expired"
+
+
+class ApiKeysFull(Conflict):
+    """You have as many API keys as are allowed; revoke one first."""
+
+    code = "identity.api_keys_full"
+
+
+class ApiKeyNameInvalid(Unprocessable):
+    """The name of an API key has 1 to 64 printable characters."""
+
+    code = "identity.api_key_name_invalid"
+
+
+class ApiKeyExpiryInvalid(Unprocessable):
+    """An API key must expire in the future, if at all."""
+
+    code = "identity.api_key_expiry_invalid"

@@ -105,3 +105,24 @@ known_devices = Table(
     Column("user_id", Id, nullable=False, index=True),
     Column("seen_at", UtcTime, nullable=False, index=True),
 )
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("realm", String(32), nullable=False),
+    Column("user_id", Id, nullable=False),
+    Column("slot", Integer),
+    Column("name", String(64), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("prefix", String(16), nullable=False),
+    Column("last_four", String(4), nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime),
+    Column("last_used_at", UtcTime),
+    Column("revoked_at", UtcTime),
+    UniqueConstraint("digest"),
+    UniqueConstraint("realm", "user_id", "slot"),
+)
+"""A key that is good holds one of its user's places (`slot`), so that two made at once cannot pass the limit; a key that
+was revoked holds none."""

@@ -18,7 +18,7 @@ from hutong.kernel.identity.allowances import Allowances
 from hutong.kernel.identity.clients import Client
 from hutong.kernel.identity.codes import Codes
 from hutong.kernel.identity.devices import KnownDevices
-from hutong.kernel.identity.errors import CodeInvalid, CredentialsWrong, UserBlocked
+from hutong.kernel.identity.errors import CodeInvalid, CredentialsWrong, EmailTaken, UserBlocked
 from hutong.kernel.identity.lockout import Attempt, Lockout
 from hutong.kernel.identity.notices import LockNotices
 from hutong.kernel.identity.service import RealmPolicy
@@ -104,6 +104,37 @@ class Transactions:
         if self.allowances.take_notice(conn, new.email, now):
             self.mail.enqueue(conn, WELCOME if account else EXISTS, new.email, language, {})
         return None
+
+    def open(
+        self,
+        conn: Connection,
+        new: NewAccount,
+        code: str | None,
+        also: Callable[[Connection, Account], None],
+        client: Client,
+        now: datetime,
+    ) -> Account | HutongError:
+        """Open an account whose owner is signed in at once; an address that is taken is told, and its owner gets a mail.
+
+        Raises:
+            Whatever `also`, which writes what the app keeps of a user, raises; nothing is written then.
+        """
+        if self.settings.register_needs_code:
+            attempt = self.lockout.begin(conn, new.email, client, now, by_code=True)
+            refusal = self._spent(conn, attempt, CodePurpose.REGISTER, code or "", now)
+            if refusal is not None:
+                return refusal
+        account = self.create(conn, new, client, now)
+        if self.allowances.take_notice(conn, new.email, now):
+            self.mail.enqueue(conn, WELCOME if account else EXISTS, new.email, client.language, {})
+        if account is None:
+            return EmailTaken()
+        also(conn, account)
+        if self.settings.register_needs_code:
+            account_rows.confirm_email(conn, self.realm, account.id, now)
+        account_rows.count_sign_in(conn, self.realm, account.id, now)
+        self.devices.remember(conn, new.email, client, account.id, now)
+        return account_rows.get_account(conn, self.realm, account.id)
 
     def create(self, conn: Connection, new: NewAccount, client: Client | None, now: datetime) -> Account | None:
         """Open an account; None, nothing written, if there is one with this address."""
@@ -281,6 +312,23 @@ class Transactions:
         language = account.language or client.language
         self.mail.enqueue(conn, PASSWORD_CHANGED, account.email, language, {"changed_at": moment_text(now)})
         self._record(conn, kind, account.id, client, now)
+
+    # Leaving
+
+    def remove(
+        self, conn: Connection, user_id: int, also: Callable[[Connection], None], client: Client, now: datetime
+    ) -> None:
+        """Remove an account with its sessions and devices, and in the same transaction what `also` removes.
+
+        Raises:
+            UserUnknown.
+        """
+        account = account_rows.get_account(conn, self.realm, user_id)
+        self.sessions.end_within(conn, user_id)
+        account_rows.remove_account(conn, self.realm, user_id, account.email, now)
+        self.devices.forget(conn, user_id)
+        also(conn)
+        self._record(conn, "account.removed", user_id, client, now)
 
     # Operators
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Select, text
 
 from hutong.kernel.observability import metrics
 
@@ -22,12 +22,12 @@ class Invariant:
     Args:
         name: dotted, as in `credits.balance_is_sum`.
         promise: what is true, in one sentence.
-        sql: portable SELECT of the rows that break it; empty when all is well.
+        sql: portable SELECT of the rows that break it, as text or built; empty when all is well.
     """
 
     name: str
     promise: str
-    sql: str
+    sql: str | Select[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,8 @@ def check(conn: Connection, invariants: Iterable[Invariant]) -> Sequence[Violati
     """Up to `SAMPLE` broken rows of each invariant; sets the gauge `hutong_invariants_broken`."""
     found: list[Violation] = []
     for invariant in invariants:
-        rows = conn.execute(text(invariant.sql)).mappings().fetchmany(SAMPLE)
+        query = text(invariant.sql) if isinstance(invariant.sql, str) else invariant.sql
+        rows = conn.execute(query).mappings().fetchmany(SAMPLE)
         metrics.invariants_broken.labels(invariant.name).set(len(rows))
         found.extend(Violation(invariant.name, invariant.promise, dict(row)) for row in rows)
     return found

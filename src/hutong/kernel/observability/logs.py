@@ -34,11 +34,11 @@ _SECRET_VALUE = re.compile(
         [\w-]{0,24}["']?\s{0,4}[:=]\s{0,4}(?:b?["'])?        # password=…, "access_token": "…"
         (?:(?:Bearer|Basic|Digest)\s+)?
     )(?:(?<=:)[^\s/@]+(?=@)|[^\s&"',;)}\]]+)
-  | \bsk-[\w-]{8,}                                          # a vendor's key
+  | \b[sh]k-[\w-]{8,}                                       # a vendor's key, or one of ours
   | \beyJ[\w-]{6,}\.[\w-]+(?:\.[\w-]*)?                    # a signed token""",
     re.IGNORECASE | re.VERBOSE,
 )
-_MARKS = ("=", ":", "sk-", "eyJ")
+_MARKS = ("=", ":", "sk-", "hk-", "eyJ")
 LogFormat = Literal["json", "console", "auto"]
 
 

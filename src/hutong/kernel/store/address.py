@@ -2,14 +2,16 @@
 
 import asyncio
 import ssl as tls
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from hutong.kernel.store.pipe import Pipe
 
 CONNECT_SECONDS = 2.0
 PORT = 6379
+P = TypeVar("P", bound=Pipe)
 SCHEMES = ("redis", "rediss", "redis+cluster", "rediss+cluster", "unix")
 
 
@@ -78,9 +80,14 @@ class Address:
         return cls(nodes, "", username, password, _database(parts, nodes, cluster), secure, cluster)
 
     async def open_pipe(self, node: Node | None = None) -> Pipe:
-        """A new pipe, authenticated and on the right database.
+        """A new pipe, authenticated and on the right database; raises as `open_one` does."""
+        return await self.open_one(Pipe, node)
+
+    async def open_one(self, make: Callable[[], P], node: Node | None = None) -> P:
+        """A new pipe of some kind, authenticated and on the right database.
 
         Args:
+            make: makes it, unconnected.
             node: of the cluster; left out: the single server.
 
         Raises:
@@ -88,7 +95,7 @@ class Address:
             hiredis.ReplyError: the server refuses the password or the database.
         """
         async with asyncio.timeout(CONNECT_SECONDS):
-            pipe = await self._connect(node)
+            pipe = await self._connect(make, node)
             try:
                 await self._sign_on(pipe)
             except BaseException:
@@ -96,13 +103,13 @@ class Address:
                 raise
         return pipe
 
-    async def _connect(self, node: Node | None) -> Pipe:
+    async def _connect(self, make: Callable[[], P], node: Node | None) -> P:
         loop = asyncio.get_running_loop()
         if self.path:
-            return (await loop.create_unix_connection(Pipe, self.path))[1]
+            return (await loop.create_unix_connection(make, self.path))[1]
         host, port = node or self.nodes[0]
         context = tls.create_default_context() if self.secure else None
-        return (await loop.create_connection(Pipe, host, port, ssl=context))[1]
+        return (await loop.create_connection(make, host, port, ssl=context))[1]
 
     async def _sign_on(self, pipe: Pipe) -> None:
         if self.password:

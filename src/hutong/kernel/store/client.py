@@ -5,6 +5,7 @@ Every call fails as `StoreUnavailable` when the store does not answer. Keys of o
 
 import asyncio
 import hashlib
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -16,6 +17,7 @@ from hutong.kernel.observability import metrics
 from hutong.kernel.store.address import Address
 from hutong.kernel.store.cluster import ClusterLane
 from hutong.kernel.store.pipe import ANSWER_SECONDS, LOST, Argument, HotLane, Lane
+from hutong.kernel.store.subscriptions import Listener, Subscriptions, Tap
 from hutong.kernel.store.topology import Topology
 from hutong.kit.errors import Unavailable
 
@@ -65,13 +67,14 @@ class Store:
     """
 
     def __init__(self, url: str) -> None:
-        address = Address.parse(url)
+        self._address = address = Address.parse(url)
         self._topology = Topology(address) if address.cluster else None
         self._open_lane: Callable[[], Lane] = (
             partial(ClusterLane, address, self._topology) if self._topology else partial(HotLane, address.open_pipe)
         )
         self._lane = self._open_lane()
         self._patient: list[Lane] = []
+        self._subscriptions = Subscriptions(self._open_tap)
 
     async def call(self, *command: Argument) -> Any:
         """One command on the hot lane; its reply as bytes, int, list or None.
@@ -175,8 +178,34 @@ class Store:
         if entries:
             await asyncio.gather(self.call("XACK", stream, group, *entries), self.call("XDEL", stream, *entries))
 
+    async def publish(self, channel: str, message: bytes) -> None:
+        """Say something to whoever listens to a channel now, in all processes; nobody else will ever hear it."""
+        await self.call("PUBLISH", channel, message)
+
+    def listen(self, channel: str, listener: Listener) -> None:
+        """Let `listener` hear a channel until `ignore`. All of a process's listeners share one connection.
+
+        Never fails: while the store is away nothing is heard, and `listener.begin` tells when it is again.
+        """
+        self._subscriptions.add(channel, listener)
+
+    def ignore(self, channel: str, listener: Listener) -> None:
+        """The end of `listen`."""
+        self._subscriptions.remove(channel, listener)
+
+    async def _open_tap(self, make: Callable[[], Tap]) -> Tap:
+        if self._topology is None:
+            return await self._address.open_one(make)
+        node = random.choice(await self._topology.masters())
+        try:
+            return await self._address.open_one(make, node)
+        except LOST:
+            self._topology.doubt()
+            raise
+
     async def close(self) -> None:
         """Let go of all connections."""
+        await self._subscriptions.close()
         if self._topology is not None:
             self._topology.close()
         for lane in (self._lane, *self._patient):

@@ -25,7 +25,7 @@ class Copies:
     async def find(self, subject: int) -> bytes | None:
         """The copy, if there is one."""
         try:
-            return await self._store.get(self._key(subject)) or None
+            return await self._store.get(self.key(subject)) or None
         except StoreUnavailable:
             return None
 
@@ -39,16 +39,17 @@ class Copies:
         """
         seconds = self._seconds if at_most is None else max(1.0, min(self._seconds, at_most))
         try:
-            await self._store.put_if_absent(self._key(subject), content, seconds=seconds)
+            await self._store.put_if_absent(self.key(subject), content, seconds=seconds)
         except StoreUnavailable:
             return  # the next reader asks SQL again
 
     async def forget(self, subject: int) -> None:
         """Drop the copy, after what it tells has changed."""
         try:
-            await self._store.put(self._key(subject), CHANGED, seconds=CHANGED_SECONDS)
+            await self._store.put(self.key(subject), CHANGED, seconds=CHANGED_SECONDS)
         except StoreUnavailable:
             return  # what cannot be dropped cannot be read either; it ends by its time
 
-    def _key(self, subject: int) -> str:
+    def key(self, subject: int) -> str:
+        """Where the copy lies, on the node of whatever else carries the subject's number as its hash tag."""
         return f"{self._name}:{{{subject}}}"

@@ -68,8 +68,11 @@ class Pipe(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._reader.feed(data)
         while (reply := self._reader.gets()) is not False:
-            if not self._waiting:  # a farewell, as in "max number of clients reached"
-                return self.close()
+            if not self._waiting:
+                self._unasked(reply)
+                if not self.open:
+                    return
+                continue
             future = self._waiting.popleft()
             if future.done():
                 continue
@@ -77,7 +80,10 @@ class Pipe(asyncio.Protocol):
                 future.set_exception(reply)
             else:
                 future.set_result(reply)
-        return None
+
+    def _unasked(self, reply: Any) -> None:
+        """Nobody waits for this: a farewell, as in "max number of clients reached"."""
+        self.close()
 
     def call(self, *command: Argument) -> "asyncio.Future[Any]":
         """Send one command; its reply as bytes, int, list or None.
@@ -91,10 +97,13 @@ class Pipe(asyncio.Protocol):
             future.set_exception(ConnectionLost("the store is not connected"))
             return future
         self._waiting.append(future)
+        self._put(command)
+        return future
+
+    def _put(self, command: tuple[Argument, ...]) -> None:
         if not self._outgoing:
             self._loop.call_soon(self._flush)
         self._outgoing.append(hiredis.pack_command(command))  # type: ignore[arg-type]
-        return future
 
     def _flush(self) -> None:
         if self._transport is not None:

@@ -11,7 +11,7 @@ from asyncmy.connection import Connection as Raw
 from asyncmy.errors import Error as DriverError
 from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, Table, event, func, text
 from sqlalchemy import cast as sql_cast
-from sqlalchemy.dialects.mysql import DATETIME, insert
+from sqlalchemy.dialects.mysql import DATETIME, MEDIUMTEXT, insert
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
@@ -33,7 +33,7 @@ from hutong.kernel.db.dialects.mysql_driver import (
     wrapped,
 )
 from hutong.kernel.db.dialects.pooled import ABSENT, PooledDatabase
-from hutong.kernel.db.dialects.support import DialectSupport
+from hutong.kernel.db.dialects.support import DialectSupport, Ran
 from hutong.kernel.db.statements import NamedStatement
 
 T = TypeVar("T")
@@ -53,6 +53,7 @@ class MysqlSupport(DialectSupport):
 
     now_sql = "UTC_TIMESTAMP(6)"
     moment = DATETIME(fsp=6)
+    long_text = MEDIUMTEXT()  # TEXT ends at 64 KiB
 
     def now_plus_sql(self, seconds: str) -> str:
         return f"UTC_TIMESTAMP(6) + INTERVAL ROUND({seconds} * 1000000) MICROSECOND"
@@ -83,10 +84,9 @@ class MysqlSupport(DialectSupport):
         done = conn.execute(changed.values({cast(Any, column).key: after}))
         return _signed(done.lastrowid) if done.rowcount else None
 
-    def run_raw(self, conn: Connection, statement: NamedStatement, params: Mapping[str, Any]) -> Sequence[Any]:
+    def run_raw(self, conn: Connection, statement: NamedStatement, params: Mapping[str, Any]) -> Ran:
         sql, names = statement.positional("mysql", numbered=False)
-        result = conn.exec_driver_sql(sql, plain(params, names))
-        return result.all() if result.returns_rows else ()
+        return self._ran(conn.exec_driver_sql(sql, plain(params, names)))
 
 
 SUPPORT = MysqlSupport()

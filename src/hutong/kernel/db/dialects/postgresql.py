@@ -14,7 +14,7 @@ from sqlalchemy.pool import NullPool
 
 from hutong.kernel.db.database import Capabilities, DatabaseRefused, DatabaseUnavailable
 from hutong.kernel.db.dialects.pooled import ABSENT, Driver, PooledDatabase
-from hutong.kernel.db.dialects.support import DialectSupport
+from hutong.kernel.db.dialects.support import DialectSupport, Ran
 from hutong.kernel.db.statements import NamedStatement
 
 T = TypeVar("T")
@@ -45,10 +45,9 @@ class PostgresSupport(DialectSupport):
     ) -> None:
         conn.execute(insert(table).values(**values).on_conflict_do_update(index_elements=list(key), set_=dict(update)))
 
-    def run_raw(self, conn: Connection, statement: NamedStatement, params: Mapping[str, Any]) -> Sequence[Any]:
+    def run_raw(self, conn: Connection, statement: NamedStatement, params: Mapping[str, Any]) -> Ran:
         sql, names = statement.positional("postgresql", numbered=True)
-        result = conn.exec_driver_sql(sql, tuple(params[name] for name in names))
-        return result.all() if result.returns_rows else ()
+        return self._ran(conn.exec_driver_sql(sql, tuple(params[name] for name in names)))
 
 
 SUPPORT = PostgresSupport()

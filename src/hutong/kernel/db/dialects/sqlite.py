@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from hutong.kernel.db.database import Capabilities, Database, DatabaseRefused, DatabaseUnavailable, run_unit
-from hutong.kernel.db.dialects.support import DialectSupport
+from hutong.kernel.db.dialects.support import DialectSupport, Ran
 from hutong.kernel.db.statements import NamedStatement
 
 T = TypeVar("T")
@@ -54,8 +54,12 @@ class SqliteSupport(DialectSupport):
     def claim_rows(self, conn: Connection, query: Select[Any]) -> Sequence[Row[Any]]:
         return conn.execute(query).all()  # the one writer holds the whole database already
 
-    def run_raw(self, conn: Connection, statement: NamedStatement, params: Mapping[str, Any]) -> Sequence[Any]:
-        return _wrapped(_driver(conn).execute, statement.text("sqlite"), _plain(params)).fetchall()
+    def run_raw(self, conn: Connection, statement: NamedStatement, params: Mapping[str, Any]) -> Ran:
+        cursor = _wrapped(_driver(conn).execute, statement.text("sqlite"), _plain(params))
+        if cursor.description is None:
+            return Ran((), cursor.rowcount)
+        rows = cursor.fetchall()
+        return Ran(rows, len(rows))
 
 
 SUPPORT = SqliteSupport()

@@ -2,13 +2,20 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, DateTime, Row, Select, Table, Update, update
+from sqlalchemy import ColumnElement, Connection, CursorResult, DateTime, Row, Select, Table, Text, Update, update
 from sqlalchemy.sql.schema import Column
 
 if TYPE_CHECKING:
     from hutong.kernel.db.statements import NamedStatement
+
+
+class Ran(NamedTuple):
+    """What a raw statement came to: its rows, and how many rows it found (to change, or as its result)."""
+
+    rows: Sequence[Any]
+    found: int
 
 
 class DialectSupport(ABC):
@@ -17,6 +24,8 @@ class DialectSupport(ABC):
     now_sql: str
     moment = DateTime()
     """The type of a moment with microseconds; its `timezone` says whether the driver wants it aware."""
+    long_text = Text()
+    """The type of a text that may have 16 MiB."""
 
     @abstractmethod
     def now_plus_sql(self, seconds: str) -> str:
@@ -31,7 +40,15 @@ class DialectSupport(ABC):
     ) -> None: ...
 
     @abstractmethod
-    def run_raw(self, conn: Connection, statement: "NamedStatement", params: Mapping[str, Any]) -> Sequence[Any]: ...
+    def run_raw(self, conn: Connection, statement: "NamedStatement", params: Mapping[str, Any]) -> Ran:
+        """Run one statement on the raw driver, inside a unit of work."""
+
+    @staticmethod
+    def _ran(result: CursorResult[Any]) -> Ran:
+        if result.returns_rows:
+            rows = result.all()
+            return Ran(rows, len(rows))
+        return Ran((), result.rowcount)
 
     def claim_rows(self, conn: Connection, query: Select[Any]) -> Sequence[Row[Any]]:
         return conn.execute(query.with_for_update(skip_locked=True)).all()

@@ -1,0 +1,5 @@
+"""Opening accounts, signing in and out, renewal.
+
+Only `apps.chat.app` puts it together with the others.
+Its page is docs/apps/chat/README.md.
+"""
