@@ -20,14 +20,13 @@ from hutong.kit.ids import EPOCH_MS
 T = TypeVar("T")
 MADE_AT = EPOCH_MS // 1000
 """When a model was made, which nobody knows; clients want a number."""
-router = APIRouter(
-    prefix="/v1", tags=["openai"], route_class=RawRoute, dependencies=[Depends(ApiKeyOrToken())]
-)
+router = APIRouter(prefix="/v1", tags=["openai"], route_class=RawRoute, dependencies=[Depends(ApiKeyOrToken())])
 
 
 @router.post(
     "/chat/completions",
-    responses=failing(404, 413, 502, 504) | answering("The completion, or its chunks with `stream: true`.", streamed=True),
+    responses=failing(404, 413, 502, 504)
+    | answering("The completion, or its chunks with `stream: true`.", streamed=True),
     summary="A chat completion, as OpenAI's clients ask for it",
     openapi_extra=taking(
         ["model", "messages"],
@@ -77,13 +76,12 @@ async def list_models(request: Request) -> Response:
     "/models/{model}",
     responses=failing(404) | answering("The model."),
     summary="A model, as OpenAI's clients ask for it",
-    openapi_extra={"parameters": [{"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}]},
 )
-async def get_model(request: Request) -> Response:
+async def get_model(request: Request, model: str) -> Response:
     """One that the caller may use."""
     parts = compatible_of(request)
     caller = await parts.callers.admit(request.scope)
-    return _json(_model(parts.chats.model(request.path_params["model"], vip=caller.member.is_vip)))
+    return _json(_model(parts.chats.model(model, vip=caller.member.is_vip)))
 
 
 async def _whole(parts: Compatible, call: ChatCall, charge: Charge, *, vip: bool, begun: float) -> Response:

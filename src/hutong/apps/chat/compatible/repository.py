@@ -94,7 +94,10 @@ def list_usage(
     mine = (rows.user_id == user_id, rows.day >= since, rows.day <= until)
     sums = (
         func.count(),
-        *(func.coalesce(func.sum(column), 0) for column in (rows.prompt_tokens, rows.completion_tokens, rows.cost_micros)),
+        *(
+            func.coalesce(func.sum(column), 0)
+            for column in (rows.prompt_tokens, rows.completion_tokens, rows.cost_micros)
+        ),
     )
     grouped = select(rows.day, rows.model, *sums).where(*mine).group_by(rows.day, rows.model)
     total = conn.execute(select(func.count()).select_from(grouped.subquery())).scalar_one()

@@ -45,7 +45,9 @@ def messages_of(items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         elif kind == "function_call_output":
             messages.append(_result(item, place))
         elif kind != "reasoning":  # what a model thought is its own
-            raise ParameterInvalid(f"{place}.type", f"{place}: items of type {str(kind)[:64]!r} are not supported here.")
+            raise ParameterInvalid(
+                f"{place}.type", f"{place}: items of type {str(kind)[:64]!r} are not supported here."
+            )
     return messages
 
 
@@ -83,7 +85,9 @@ def _part(part: Mapping[str, Any], place: str) -> dict[str, Any]:
     if kind == "input_file" and isinstance(part.get("file_data"), str):
         file = {name: part[name] for name in ("file_data", "filename") if name in part}
         return {"type": "file", "file": file}
-    raise ParameterInvalid(place, f"{place}: a part of type {str(kind)[:64]!r}, or what it lacks, is not supported here.")
+    raise ParameterInvalid(
+        place, f"{place}: a part of type {str(kind)[:64]!r}, or what it lacks, is not supported here."
+    )
 
 
 def _add_call(messages: list[dict[str, Any]], item: Mapping[str, Any], place: str) -> None:

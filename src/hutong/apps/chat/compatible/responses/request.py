@@ -113,7 +113,9 @@ def _tool(tool: Mapping[str, Any], place: str) -> dict[str, Any]:
         raise ParameterInvalid(f"{place}.type", f"{place}: only tools of type 'function' are supported here.")
     if not isinstance(tool.get("name"), str) or not tool["name"]:
         raise ParameterInvalid(f"{place}.name", f"{place}.name must be a string.")
-    function = {name: tool[name] for name in ("name", "description", "parameters", "strict") if tool.get(name) is not None}
+    function = {
+        name: tool[name] for name in ("name", "description", "parameters", "strict") if tool.get(name) is not None
+    }
     return {"type": "function", "function": function}
 
 

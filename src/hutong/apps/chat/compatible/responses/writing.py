@@ -113,9 +113,7 @@ class Call(Item):
 
     def close(self, emit: Emit) -> None:
         shown = self.shown
-        emit(
-            "response.function_call_arguments.done", **self._at(), name=shown["name"], arguments=shown["arguments"]
-        )
+        emit("response.function_call_arguments.done", **self._at(), name=shown["name"], arguments=shown["arguments"])
 
 
 class Thought(Item):
