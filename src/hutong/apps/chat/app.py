@@ -7,10 +7,12 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from fastapi import APIRouter, FastAPI
+from starlette.routing import WebSocketRoute
 
 from hutong import __version__
 from hutong.apps.chat.account import admin_endpoints as administration
 from hutong.apps.chat.account import endpoints as account
+from hutong.apps.chat.account import usage
 from hutong.apps.chat.account.administration import Administration
 from hutong.apps.chat.account.members import COPY, Members
 from hutong.apps.chat.account.service import OwnAccount, welcome
@@ -28,9 +30,12 @@ from hutong.apps.chat.conversations.service import Conversations
 from hutong.apps.chat.conversations.transfer import IMPORT_BYTES, Transfer
 from hutong.apps.chat.deps import Chat
 from hutong.apps.chat.envelope import API, REALM, Bodies
+from hutong.apps.chat.live import endpoints as live
+from hutong.apps.chat.live.service import Live, open_sockets
 from hutong.apps.chat.messages import endpoints as messages
 from hutong.apps.chat.models import endpoints as models
 from hutong.apps.chat.operations import endpoints as operations
+from hutong.apps.chat.page import endpoints as page
 from hutong.apps.chat.replies.opening import Ends
 from hutong.apps.chat.replies.service import Replies
 from hutong.apps.chat.replies.tasks import Sweep
@@ -42,6 +47,7 @@ from hutong.kernel.http.description import describe
 from hutong.kernel.http.limits import Limit
 from hutong.kernel.identity import RealmPolicy, TokenRealm
 from hutong.kernel.identity.accounts import Accounts
+from hutong.kernel.identity.api_keys import ApiKeys
 from hutong.kernel.identity.sessions import Sessions
 from hutong.kernel.quotas import Quotas
 from hutong.kernel.store import LayeredCopies
@@ -53,9 +59,19 @@ class Feature(Protocol):
     router: APIRouter
 
 
-ROUTERS: tuple[Feature, ...] = (auth, account, administration, models, transfer, conversations, messages)
+ROUTERS: tuple[Feature, ...] = (
+    auth,
+    account,
+    usage,
+    administration,
+    models,
+    transfer,
+    conversations,
+    messages,
+    live,
+)
 """Features below `/api/v1`."""
-AT_THE_ROOT: tuple[Feature, ...] = (operations, compatible, responses)
+AT_THE_ROOT: tuple[Feature, ...] = (operations, compatible, responses, page)
 """Features at the app's root: the probe, the compatible endpoint (`/v1`), the page."""
 
 
@@ -77,6 +93,7 @@ def create_app(kernel: Kernel) -> FastAPI:
     install(app, bodies(kernel))
     for feature in ROUTERS:
         app.include_router(feature.router, prefix=API)
+    app.router.routes.append(WebSocketRoute(API + live.PATH, open_sockets(app.state.chat.live, kernel)))
     for feature in AT_THE_ROOT:
         app.include_router(feature.router)
     return app
@@ -102,25 +119,35 @@ def documents() -> list[Document[Any]]:
 def _parts(kernel: Kernel) -> Chat:
     settings = kernel.section(ChatSettings)
     accounts, sessions, members = open_accounts(kernel), open_sessions(kernel), open_members(kernel)
-    chosen = open_conversations(kernel)
+    chosen, quotas, keys = open_conversations(kernel), open_quotas(kernel), open_keys(kernel)
+    replies = open_replies(kernel, chosen)
+    per_user = Limit(f"user.{REALM}", kernel.settings.limits.user_per_minute)
     return Chat(
         kernel=kernel,
         settings=settings,
         accounts=accounts,
         sessions=sessions,
         members=members,
-        account=OwnAccount(kernel.db, kernel.jobs, kernel.clock, accounts, members),
+        account=OwnAccount(kernel.db, kernel.jobs, kernel.clock, accounts, members, keys, quotas),
         administration=Administration(kernel.db, kernel.clock, kernel.ids, accounts, sessions, members, settings.quota),
-        replies=open_replies(kernel, chosen),
+        replies=replies,
+        live=Live(kernel, sessions, members, replies, per_user),
         conversations=chosen,
         transfer=Transfer(kernel.db, kernel.clock, chosen, settings.conversations),
-        per_user=Limit(f"user.{REALM}", kernel.settings.limits.user_per_minute),
+        quotas=quotas,
+        keys=keys,
+        per_user=per_user,
     )
 
 
 def open_quotas(kernel: Kernel) -> Quotas:
     """The quotas of this realm."""
     return Quotas(REALM, kernel.clock)
+
+
+def open_keys(kernel: Kernel) -> ApiKeys:
+    """The API keys of this realm."""
+    return ApiKeys(REALM, kernel.ids, kernel.clock)
 
 
 def open_replies(kernel: Kernel, lists: Conversations) -> Replies:

@@ -17,16 +17,19 @@ from hutong.apps.chat.account.members import Member, Members
 from hutong.apps.chat.account.service import OwnAccount
 from hutong.apps.chat.conversations.service import Conversations
 from hutong.apps.chat.conversations.transfer import Transfer
+from hutong.apps.chat.live.service import Live
 from hutong.apps.chat.replies.service import Replies
 from hutong.apps.chat.settings import ChatSettings
 from hutong.kernel.assembly import Kernel
 from hutong.kernel.http.languages import language_of
 from hutong.kernel.http.limits import Limit
 from hutong.kernel.identity.accounts import Accounts
+from hutong.kernel.identity.api_keys import ApiKeys
 from hutong.kernel.identity.bearer import bearer_token
 from hutong.kernel.identity.clients import Client
 from hutong.kernel.identity.errors import AdministratorsOnly, TokenRevoked, UserUnknown
 from hutong.kernel.identity.sessions import Sessions
+from hutong.kernel.quotas import Quotas
 from hutong.kit.text import is_printable
 
 LONGEST_DEVICE_ID = 128
@@ -45,8 +48,11 @@ class Chat:
     account: OwnAccount
     administration: Administration
     replies: Replies
+    live: Live
     conversations: Conversations
     transfer: Transfer
+    quotas: Quotas
+    keys: ApiKeys
     per_user: Limit
 
 
