@@ -32,6 +32,7 @@ FAST: Mapping[str, Any] = {
     "mail": {"per_minute": 60_000},
     "sandbox": {"running_limit": 4, "submit_per_second": 500, "detect_per_second": 500, "query_per_second": 1000},
     "dashscope": {"in_flight": 4, "submit_per_second": 500, "detect_per_second": 500, "query_per_second": 900},
+    "openai_sandbox": {"first_token_seconds": 0, "between_tokens_seconds": 0},
     "emoji": {"poll_seconds": 0.1},
     "jobs": {"sweep_seconds": 0.1},
 }

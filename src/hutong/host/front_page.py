@@ -8,6 +8,7 @@ from starlette.types import Scope
 
 from hutong import __version__
 from hutong.host.channels import ALIPAY_PATH, WECHAT_PAY_PATH
+from hutong.host.chatting import OPENAI_SANDBOX_PATH
 from hutong.host.wiring import MAIL_SANDBOX_PATH, OSS_SANDBOX_PATH, SANDBOX_PATH, Host
 from hutong.kernel.http.languages import Language, negotiate
 
@@ -22,6 +23,7 @@ TEXTS: dict[Language, dict[str, str]] = {
         "mail_sandbox": "Mail sandbox: every mail that was sent, with buttons",
         "wechat_pay_sandbox": "WeChat Pay sandbox: a local stand-in for the payment channel, with buttons",
         "alipay_sandbox": "Alipay sandbox: a local stand-in for the payment channel, with buttons",
+        "openai_sandbox": "OpenAI sandbox: a local stand-in for chat models, with buttons",
         "host": "For operators",
         "other": "中文",
     },
@@ -35,6 +37,7 @@ TEXTS: dict[Language, dict[str, str]] = {
         "mail_sandbox": "邮件沙箱：查看所有已发送的邮件，带操作按钮",
         "wechat_pay_sandbox": "微信支付沙箱：本地模拟的支付渠道，带操作按钮",
         "alipay_sandbox": "支付宝沙箱：本地模拟的支付渠道，带操作按钮",
+        "openai_sandbox": "OpenAI 沙箱：本地模拟的聊天模型，带操作按钮",
         "host": "运维",
         "other": "English",
     },
@@ -77,6 +80,7 @@ def _host(text: dict[str, str], host: Host) -> str:
         (MAIL_SANDBOX_PATH, "mail_sandbox"): chosen.smtp.sandboxed,
         (WECHAT_PAY_PATH, "wechat_pay_sandbox"): chosen.wechat_pay_sandboxed,
         (ALIPAY_PATH, "alipay_sandbox"): chosen.alipay_sandboxed,
+        (OPENAI_SANDBOX_PATH, "openai_sandbox"): chosen.openai_sandboxed,
     }
     sandbox = "".join(f"<li><a href='{path}/'>{text[name]}</a>" for (path, name), is_there in there.items() if is_there)
     probes = "<li><a href='/livez'>/livez</a> · <a href='/readyz'>/readyz</a> · <a href='/metrics'>/metrics</a>"

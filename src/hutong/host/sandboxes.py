@@ -7,6 +7,7 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from hutong.host.channels import ALIPAY_PATH, WECHAT_PAY_PATH, sandbox_url
+from hutong.host.chatting import OPENAI_SANDBOX_PATH
 from hutong.host.settings import Settings
 from hutong.host.storages import oss_endpoint
 from hutong.host.wiring import MAIL_SANDBOX_PATH, OSS_SANDBOX_PATH, SANDBOX_PATH
@@ -45,6 +46,7 @@ class Sandboxes:
         self._mail = _create_mail(settings) if settings.smtp.sandboxed else None
         self._alipay = _create_alipay(settings) if settings.alipay_sandboxed else None
         self._wechat_pay = _create_wechat_pay(settings) if settings.wechat_pay_sandboxed else None
+        self._openai = _create_openai(settings) if settings.openai_sandboxed else None
         self._bucket = settings.oss.bucket
         self._warming: asyncio.Task[None] | None = None
 
@@ -57,6 +59,7 @@ class Sandboxes:
             MAIL_SANDBOX_PATH: self._mail,
             WECHAT_PAY_PATH: self._wechat_pay,
             ALIPAY_PATH: self._alipay,
+            OPENAI_SANDBOX_PATH: self._openai,
         }
         return {path: app for path, app in found.items() if app is not None}
 
@@ -67,7 +70,7 @@ class Sandboxes:
 
     async def start(self) -> None:
         """Begin to work off what waits; the vision process warms up meanwhile, for its libraries load slowly."""
-        for app in (self._dashscope, self._mail, self._wechat_pay, self._alipay):
+        for app in (self._dashscope, self._mail, self._wechat_pay, self._alipay, self._openai):
             if app is not None:
                 await app.state.sandbox.start()
         if self._process is not None:
@@ -95,6 +98,20 @@ class Sandboxes:
             await app.state.sandbox.close()
         if self._process is not None:
             await self._process.close()
+
+
+def _create_openai(settings: Settings) -> Starlette:
+    # Imported here: production never needs it.
+    from hutong.sandbox.openai import OpenAISandboxSettings, create_sandbox
+
+    accepted = [provider.api_key.get_secret_value() for provider in settings.chat_providers if not provider.base_url]
+    made = OpenAISandboxSettings(
+        folder=settings.folder,
+        public_url=f"{settings.public_url.rstrip('/')}{OPENAI_SANDBOX_PATH}",
+        api_keys=tuple(dict.fromkeys(accepted)),
+        **settings.openai_sandbox.model_dump(),
+    )
+    return create_sandbox(made)
 
 
 def _create_wechat_pay(settings: Settings) -> Starlette:

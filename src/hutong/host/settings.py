@@ -49,6 +49,17 @@ class PaymentSandboxLimits(Section):
     refund_seconds: float = Field(0.5, ge=0, description="Seconds until a refund has arrived.")
 
 
+class OpenAISandboxLimits(Section):
+    """How the OpenAI sandbox behaves."""
+
+    first_token_seconds: float = Field(0.2, ge=0, le=600, description="Seconds until an answer begins.")
+    between_tokens_seconds: float = Field(
+        0.025, ge=0, le=600, description="Seconds between two deltas of a stream, of two or three tokens each."
+    )
+    requests_per_minute: int = Field(30_000, ge=1, description="Requests a minute that it accepts for each model.")
+    tokens_per_minute: int = Field(150_000_000, ge=1, description="Tokens a minute that it accepts for each model.")
+
+
 class Settings(KernelSettings):
     """Hutong's settings."""
 
@@ -58,6 +69,7 @@ class Settings(KernelSettings):
     dashscope: DashScopeSettings = DashScopeSettings()
     openai: OpenAISettings = OpenAISettings()
     sandbox: SandboxLimits = SandboxLimits()
+    openai_sandbox: OpenAISandboxLimits = OpenAISandboxLimits()
     oss: OssSettings = OssSettings()
     s3: S3Settings = S3Settings()
     smtp: SmtpSettings = SmtpSettings()

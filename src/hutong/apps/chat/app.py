@@ -12,6 +12,7 @@ from starlette.routing import WebSocketRoute
 from hutong import __version__
 from hutong.apps.chat.account import admin_endpoints as administration
 from hutong.apps.chat.account import endpoints as account
+from hutong.apps.chat.account import usage
 from hutong.apps.chat.account.administration import Administration
 from hutong.apps.chat.account.members import COPY, Members
 from hutong.apps.chat.account.service import OwnAccount, welcome
@@ -41,6 +42,7 @@ from hutong.kernel.http.description import describe
 from hutong.kernel.http.limits import Limit
 from hutong.kernel.identity import RealmPolicy, TokenRealm
 from hutong.kernel.identity.accounts import Accounts
+from hutong.kernel.identity.api_keys import ApiKeys
 from hutong.kernel.identity.sessions import Sessions
 from hutong.kernel.quotas import Quotas
 from hutong.kernel.store import LayeredCopies
@@ -52,7 +54,7 @@ class Feature(Protocol):
     router: APIRouter
 
 
-ROUTERS: tuple[Feature, ...] = (auth, account, administration, models, transfer, conversations, messages, live)
+ROUTERS: tuple[Feature, ...] = (auth, account, usage, administration, models, transfer, conversations, messages, live)
 """Features below `/api/v1`."""
 AT_THE_ROOT: tuple[Feature, ...] = (operations,)
 """Features at the app's root: the probe, the compatible endpoint (`/v1`), the page."""
@@ -101,8 +103,8 @@ def documents() -> list[Document[Any]]:
 def _parts(kernel: Kernel) -> Chat:
     settings = kernel.section(ChatSettings)
     accounts, sessions, members = open_accounts(kernel), open_sessions(kernel), open_members(kernel)
-    chosen = open_conversations(kernel)
-    replies = open_replies(kernel, chosen)
+    chosen, quotas, keys = open_conversations(kernel), open_quotas(kernel), open_keys(kernel)
+    replies = open_replies(kernel, quotas, chosen)
     per_user = Limit(f"user.{REALM}", kernel.settings.limits.user_per_minute)
     return Chat(
         kernel=kernel,
@@ -110,12 +112,14 @@ def _parts(kernel: Kernel) -> Chat:
         accounts=accounts,
         sessions=sessions,
         members=members,
-        account=OwnAccount(kernel.db, kernel.jobs, kernel.clock, accounts, members),
+        account=OwnAccount(kernel.db, kernel.jobs, kernel.clock, accounts, members, keys, quotas),
         administration=Administration(kernel.db, kernel.clock, kernel.ids, accounts, sessions, members, settings.quota),
         replies=replies,
         live=Live(kernel, sessions, members, replies, per_user),
         conversations=chosen,
         transfer=Transfer(kernel.db, kernel.clock, chosen, settings.conversations),
+        quotas=quotas,
+        keys=keys,
         per_user=per_user,
     )
 
@@ -125,12 +129,16 @@ def open_quotas(kernel: Kernel) -> Quotas:
     return Quotas(REALM, kernel.clock)
 
 
-def open_replies(kernel: Kernel, lists: Conversations) -> Replies:
+def open_replies(kernel: Kernel, quotas: Quotas, lists: Conversations) -> Replies:
     """The replies of this process, which are ended before it ends."""
-    quotas = open_quotas(kernel)
     replies = Replies(kernel, quotas, kernel.section(ChatSettings).replies, Ends(quotas), lists.changed)
     kernel.closing.append(replies.leave)
     return replies
+
+
+def open_keys(kernel: Kernel) -> ApiKeys:
+    """The API keys of this realm."""
+    return ApiKeys(REALM, kernel.ids, kernel.clock)
 
 
 def open_members(kernel: Kernel) -> Members:

@@ -62,6 +62,7 @@ def banner(settings: Settings) -> str:
         "mail sandbox": f"{url}/sandbox/mail/" if settings.smtp.sandboxed else "",
         "WeChat Pay sandbox": f"{url}/sandbox/wechatpay/" if settings.wechat_pay_sandboxed else "",
         "Alipay sandbox": f"{url}/sandbox/alipay/" if settings.alipay_sandboxed else "",
+        "OpenAI sandbox": f"{url}/sandbox/openai/" if settings.openai_sandboxed else "",
         "OSS sandbox": f"{url}/sandbox/oss/" if settings.oss_sandboxed else "",
         "health": f"{url}/readyz",
         "data": str(settings.folder),

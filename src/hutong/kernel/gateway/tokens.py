@@ -21,6 +21,8 @@ SHORT = 4_000  # characters that are counted on the loop: a fifth of a milliseco
 class _Encoding(Protocol):
     def encode_ordinary(self, text: str) -> list[int]: ...
 
+    def decode_tokens_bytes(self, tokens: list[int]) -> list[bytes]: ...
+
 
 @cache
 def _encoding() -> _Encoding:
@@ -47,6 +49,16 @@ async def count(*texts: str) -> int:
     if _encoding.cache_info().currsize and sum(map(len, texts)) <= SHORT:
         return sum(map(count_now, texts))
     return await asyncio.to_thread(_sum, texts)
+
+
+async def split(text: str) -> list[bytes]:
+    """The tokens of a text, one after the other; one may hold a part of a character only."""
+    return await asyncio.to_thread(_split, text) if text else []
+
+
+def _split(text: str) -> list[bytes]:
+    encoding = _encoding()
+    return encoding.decode_tokens_bytes(encoding.encode_ordinary(text))
 
 
 def _sum(texts: Iterable[str]) -> int:
