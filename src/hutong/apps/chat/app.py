@@ -152,7 +152,7 @@ def open_conversations(kernel: Kernel) -> Conversations:
     """The conversations, with copies of lists in the store and in this process."""
     settings = kernel.section(ChatSettings)
     copies = LayeredCopies(kernel.store, LISTS, settings.list_copy_seconds, settings.process_copies)
-    return Conversations(kernel.db, kernel.clock, kernel.gateway.chats, copies, settings)
+    return Conversations(kernel.db, kernel.clock, kernel.gateway.chats, copies, kernel.feeds, settings)
 
 
 def open_sessions(kernel: Kernel) -> Sessions:
