@@ -1,6 +1,7 @@
 """A small typed client of the chat app's socket, as docs/apps/chat-protocol.md describes it. Anything else is a failure."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 from hutong.apps.chat.conversations.schemas import MessageView
 
@@ -167,8 +169,9 @@ class LiveClient:
     async def closed(self) -> int:
         """The code that the server closes with; what comes before is kept."""
         async with asyncio.timeout(SECONDS):
-            async for content in self.connection:
-                self.heard.append(_ADAPTER.validate_json(content))
+            with contextlib.suppress(ConnectionClosed):
+                async for content in self.connection:
+                    self.heard.append(_ADAPTER.validate_json(content))
         assert self.connection.close_code is not None
         return self.connection.close_code
 
