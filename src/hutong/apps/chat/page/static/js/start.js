@@ -29,6 +29,7 @@ function showDoor(message = "") {
   document.querySelectorAll("dialog").forEach((dialog) => dialog.close());
   document.body.classList.remove("drawer");
   fill(document.body, door(enter, message));
+  document.querySelector(".door input").focus();
 }
 
 function enter() {
