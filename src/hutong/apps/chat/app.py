@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from fastapi import APIRouter, FastAPI
+from starlette.routing import WebSocketRoute
 
 from hutong import __version__
 from hutong.apps.chat.account import admin_endpoints as administration
@@ -24,6 +25,8 @@ from hutong.apps.chat.conversations.service import Conversations
 from hutong.apps.chat.conversations.transfer import IMPORT_BYTES, Transfer
 from hutong.apps.chat.deps import Chat
 from hutong.apps.chat.envelope import API, REALM, Bodies
+from hutong.apps.chat.live import endpoints as live
+from hutong.apps.chat.live.service import Live, open_sockets
 from hutong.apps.chat.messages import endpoints as messages
 from hutong.apps.chat.models import endpoints as models
 from hutong.apps.chat.operations import endpoints as operations
@@ -50,7 +53,7 @@ class Feature(Protocol):
     router: APIRouter
 
 
-ROUTERS: tuple[Feature, ...] = (auth, account, administration, models, transfer, conversations, messages)
+ROUTERS: tuple[Feature, ...] = (auth, account, administration, models, transfer, conversations, messages, live)
 """Features below `/api/v1`."""
 AT_THE_ROOT: tuple[Feature, ...] = (operations, page)
 """Features at the app's root: the probe, the compatible endpoint (`/v1`), the page."""
@@ -73,6 +76,7 @@ def create_app(kernel: Kernel) -> FastAPI:
     install(app, bodies(kernel))
     for feature in ROUTERS:
         app.include_router(feature.router, prefix=API)
+    app.router.routes.append(WebSocketRoute(API + live.PATH, open_sockets(app.state.chat.live, kernel)))
     for feature in AT_THE_ROOT:
         app.include_router(feature.router)
     return app
@@ -99,6 +103,8 @@ def _parts(kernel: Kernel) -> Chat:
     settings = kernel.section(ChatSettings)
     accounts, sessions, members = open_accounts(kernel), open_sessions(kernel), open_members(kernel)
     chosen = open_conversations(kernel)
+    replies = open_replies(kernel, chosen)
+    per_user = Limit(f"user.{REALM}", kernel.settings.limits.user_per_minute)
     return Chat(
         kernel=kernel,
         settings=settings,
@@ -107,10 +113,11 @@ def _parts(kernel: Kernel) -> Chat:
         members=members,
         account=OwnAccount(kernel.db, kernel.jobs, kernel.clock, accounts, members),
         administration=Administration(kernel.db, kernel.clock, kernel.ids, accounts, sessions, members, settings.quota),
-        replies=open_replies(kernel, chosen),
+        replies=replies,
+        live=Live(kernel, sessions, members, replies, per_user),
         conversations=chosen,
         transfer=Transfer(kernel.db, kernel.clock, chosen, settings.conversations),
-        per_user=Limit(f"user.{REALM}", kernel.settings.limits.user_per_minute),
+        per_user=per_user,
     )
 
 

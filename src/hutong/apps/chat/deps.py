@@ -17,6 +17,7 @@ from hutong.apps.chat.account.members import Member, Members
 from hutong.apps.chat.account.service import OwnAccount
 from hutong.apps.chat.conversations.service import Conversations
 from hutong.apps.chat.conversations.transfer import Transfer
+from hutong.apps.chat.live.service import Live
 from hutong.apps.chat.replies.service import Replies
 from hutong.apps.chat.settings import ChatSettings
 from hutong.kernel.assembly import Kernel
@@ -45,6 +46,7 @@ class Chat:
     account: OwnAccount
     administration: Administration
     replies: Replies
+    live: Live
     conversations: Conversations
     transfer: Transfer
     per_user: Limit

@@ -24,7 +24,6 @@ class ConversationSettings(Section):
     """Bounds of conversations."""
 
     most: int = Field(20_000, ge=1, description="Conversations of one user, the archived ones too.")
-    longest_message: int = Field(100_000, ge=1, le=1_000_000, description="Characters of one message of a user.")
     export_most: int = Field(
         200, ge=1, le=1_000, description="Conversations in one export; the rest is exported from its cursor on."
     )

@@ -151,9 +151,6 @@ async def stream_reply(
 async def _reply(
     app: Chat, caller: Member, request: Request, order: Order, body: WantedReply, key: str | None
 ) -> Response:
-    content = getattr(order, "content", "")
-    if len(content) > app.settings.conversations.longest_message:
-        raise MessageTooLong(details={"longest": app.settings.conversations.longest_message})
     request_id = request.state.request_id
     begun = await app.replies.start(caller, order, body.wish(), request_id=request_id, key=key)
     if body.stream:

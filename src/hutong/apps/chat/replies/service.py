@@ -10,11 +10,11 @@ from typing import Any
 import orjson
 
 from hutong.apps.chat.replies import opening, planning
-from hutong.apps.chat.replies.errors import Leaving, ReplyRunning
+from hutong.apps.chat.replies.errors import Leaving, MessageTooLong, ReplyRunning
 from hutong.apps.chat.replies.events import ERROR, STARTED, ended, error_of, said, started
 from hutong.apps.chat.replies.following import Following, stream_id
 from hutong.apps.chat.replies.opening import OPERATION, Bounds, Ending, Ends, Known, Opened, PlaceTaken, Wanted
-from hutong.apps.chat.replies.planning import Asker, Order, Plan, Wish
+from hutong.apps.chat.replies.planning import Asker, Order, Plan, Regenerate, Wish
 from hutong.apps.chat.replies.rules import Cause
 from hutong.apps.chat.replies.running import Run
 from hutong.apps.chat.replies.settings import ReplySettings
@@ -104,13 +104,15 @@ class Replies:
         Raises:
             ConversationUnknown, MessageUnknown, NotAReply, NotYourWords: of the order.
             ModelUnknown, ModelForbidden, ContextTooLong: of the model.
-            QuotaExhausted: nothing is saved then.
+            MessageTooLong, QuotaExhausted: nothing is saved then.
             ReplyRunning, TooManyReplies: wait for what runs.
             KeyMalformed, KeyReused: of the key.
             Leaving: this process is about to end.
         """
         if self._leaving:
             raise Leaving(retry_after=1)
+        if not isinstance(order, Regenerate) and len(order.content) > self._settings.longest_message:
+            raise MessageTooLong(details={"longest": self._settings.longest_message})
         claim = self._claim(asker.user_id, order, wish, key)
         for _ in range(TRIES):
             ground = await self._kernel.db.read(planning.survey, asker.user_id, order)
@@ -247,16 +249,22 @@ class Replies:
             MessageUnknown, NotAReply.
             StoreUnavailable: it runs elsewhere, and the store is away.
         """
-        reply = await self.following.get(user_id, message_id)
-        if conversation_id not in {None, reply.conversation_id}:
-            raise MessageUnknown
+        reply = await self.request_stop(user_id, message_id, conversation_id)
         if reply.status is not MessageStatus.STREAMING:
             return reply
-        await self._streams.request_stop(stream_id(user_id, message_id))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
                 return await self.following.ended(user_id, message_id)
         return await self.following.get(user_id, message_id)
+
+    async def request_stop(self, user_id: int, message_id: str, conversation_id: str | None = None) -> Message:
+        """`stop` without waiting: the reply as it was when it was asked to end."""
+        reply = await self.following.get(user_id, message_id)
+        if conversation_id not in {None, reply.conversation_id}:
+            raise MessageUnknown
+        if reply.status is MessageStatus.STREAMING:
+            await self._streams.request_stop(stream_id(user_id, message_id))
+        return reply
 
     async def outcome(self, user_id: int, message_id: str) -> Message:
         """The reply once it is complete or stopped.

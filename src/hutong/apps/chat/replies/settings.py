@@ -13,6 +13,7 @@ class ReplySettings(Section):
         max_length=20_000,
         description="What every model is told first; empty for nothing.",
     )
+    longest_message: int = Field(100_000, ge=1, le=1_000_000, description="Characters of one message of a user.")
     usual_tokens: int = Field(
         4096, ge=1, description="Tokens that an answer may have where the caller names no bound; reserved of the quota."
     )
