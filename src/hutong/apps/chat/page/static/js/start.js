@@ -40,7 +40,7 @@ function enter() {
   const veil = h("button", { type: "button", class: "veil", "aria-label": word("closeList"), onclick: closeDrawer });
   fill(document.body, h("div", { class: "frame" }, sidebar.element, veil, main));
   chat.addEventListener("focus", () => composer.box.focus());
-  chat.addEventListener("opened", ({ detail }) => history.replaceState(null, "", `#/c/${detail.id}`));
+  chat.addEventListener("opened", ({ detail }) => history.replaceState(null, "", detail.id ? `#/c/${detail.id}` : "#/"));
   document.onkeydown = (event) => key(event, sidebar, composer);
   window.onhashchange = follow;
   follow();
