@@ -53,6 +53,8 @@ OF_ORDERS = (
     "orders.query.answered",
 )
 """Died at in tests/kernel/orders/test_kills.py."""
+OF_QUOTAS = ("quotas.reserve.taken", "quotas.reserve.committed", "quotas.settle.closed")
+"""Died at in tests/kernel/quotas/test_processes.py."""
 ANSWER_UNKNOWN = {"emoji.submit.created"}
 """Killed between the vendor's answer and writing it down: nobody can know it, so one more generation is paid for."""
 

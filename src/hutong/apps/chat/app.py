@@ -12,11 +12,15 @@ from starlette.routing import WebSocketRoute
 from hutong import __version__
 from hutong.apps.chat.account import admin_endpoints as administration
 from hutong.apps.chat.account import endpoints as account
+from hutong.apps.chat.account import usage
 from hutong.apps.chat.account.administration import Administration
 from hutong.apps.chat.account.members import COPY, Members
 from hutong.apps.chat.account.service import OwnAccount, welcome
 from hutong.apps.chat.account.tasks import Erasure
 from hutong.apps.chat.auth import endpoints as auth
+from hutong.apps.chat.compatible import endpoints as compatible
+from hutong.apps.chat.compatible.envelope import PREFIX, render
+from hutong.apps.chat.compatible.opening import open_compatible
 from hutong.apps.chat.contract.responses import HEADERS
 from hutong.apps.chat.conversations import endpoints as conversations
 from hutong.apps.chat.conversations import transfer_endpoints as transfer
@@ -42,6 +46,7 @@ from hutong.kernel.http.description import describe
 from hutong.kernel.http.limits import Limit
 from hutong.kernel.identity import RealmPolicy, TokenRealm
 from hutong.kernel.identity.accounts import Accounts
+from hutong.kernel.identity.api_keys import ApiKeys
 from hutong.kernel.identity.sessions import Sessions
 from hutong.kernel.quotas import Quotas
 from hutong.kernel.store import LayeredCopies
@@ -53,9 +58,19 @@ class Feature(Protocol):
     router: APIRouter
 
 
-ROUTERS: tuple[Feature, ...] = (auth, account, administration, models, transfer, conversations, messages, live)
+ROUTERS: tuple[Feature, ...] = (
+    auth,
+    account,
+    usage,
+    administration,
+    models,
+    transfer,
+    conversations,
+    messages,
+    live,
+)
 """Features below `/api/v1`."""
-AT_THE_ROOT: tuple[Feature, ...] = (operations, page)
+AT_THE_ROOT: tuple[Feature, ...] = (operations, compatible, page)
 """Features at the app's root: the probe, the compatible endpoint (`/v1`), the page."""
 
 
@@ -72,7 +87,8 @@ def create_app(kernel: Kernel) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     describe(app, HEADERS)
-    app.state.chat = _parts(kernel)
+    app.state.chat = chat = _parts(kernel)
+    app.state.compatible = open_compatible(chat, open_quotas(kernel))
     install(app, bodies(kernel))
     for feature in ROUTERS:
         app.include_router(feature.router, prefix=API)
@@ -91,7 +107,7 @@ def create_work(kernel: Kernel) -> Work:
 
 def bodies(kernel: Kernel) -> ErrorRenderer:
     """What turns errors into this app's bodies."""
-    return Bodies()
+    return Bodies({PREFIX: render})
 
 
 def documents() -> list[Document[Any]]:
@@ -102,7 +118,7 @@ def documents() -> list[Document[Any]]:
 def _parts(kernel: Kernel) -> Chat:
     settings = kernel.section(ChatSettings)
     accounts, sessions, members = open_accounts(kernel), open_sessions(kernel), open_members(kernel)
-    chosen = open_conversations(kernel)
+    chosen, quotas, keys = open_conversations(kernel), open_quotas(kernel), open_keys(kernel)
     replies = open_replies(kernel, chosen)
     per_user = Limit(f"user.{REALM}", kernel.settings.limits.user_per_minute)
     return Chat(
@@ -111,12 +127,14 @@ def _parts(kernel: Kernel) -> Chat:
         accounts=accounts,
         sessions=sessions,
         members=members,
-        account=OwnAccount(kernel.db, kernel.jobs, kernel.clock, accounts, members),
+        account=OwnAccount(kernel.db, kernel.jobs, kernel.clock, accounts, members, keys, quotas),
         administration=Administration(kernel.db, kernel.clock, kernel.ids, accounts, sessions, members, settings.quota),
         replies=replies,
         live=Live(kernel, sessions, members, replies, per_user),
         conversations=chosen,
         transfer=Transfer(kernel.db, kernel.clock, chosen, settings.conversations),
+        quotas=quotas,
+        keys=keys,
         per_user=per_user,
     )
 
@@ -124,6 +142,11 @@ def _parts(kernel: Kernel) -> Chat:
 def open_quotas(kernel: Kernel) -> Quotas:
     """The quotas of this realm."""
     return Quotas(REALM, kernel.clock)
+
+
+def open_keys(kernel: Kernel) -> ApiKeys:
+    """The API keys of this realm."""
+    return ApiKeys(REALM, kernel.ids, kernel.clock)
 
 
 def open_replies(kernel: Kernel, lists: Conversations) -> Replies:

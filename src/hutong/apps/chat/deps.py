@@ -24,10 +24,12 @@ from hutong.kernel.assembly import Kernel
 from hutong.kernel.http.languages import language_of
 from hutong.kernel.http.limits import Limit
 from hutong.kernel.identity.accounts import Accounts
+from hutong.kernel.identity.api_keys import ApiKeys
 from hutong.kernel.identity.bearer import bearer_token
 from hutong.kernel.identity.clients import Client
 from hutong.kernel.identity.errors import AdministratorsOnly, TokenRevoked, UserUnknown
 from hutong.kernel.identity.sessions import Sessions
+from hutong.kernel.quotas import Quotas
 from hutong.kit.text import is_printable
 
 LONGEST_DEVICE_ID = 128
@@ -49,6 +51,8 @@ class Chat:
     live: Live
     conversations: Conversations
     transfer: Transfer
+    quotas: Quotas
+    keys: ApiKeys
     per_user: Limit
 
 

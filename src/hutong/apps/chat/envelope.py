@@ -87,6 +87,7 @@ def headers_of(error: HutongError, status: int) -> list[tuple[bytes, bytes]]:
         headers.append((b"www-authenticate", b'Bearer realm="%s"' % REALM.encode()))
     if status == 429:
         headers.extend(_limit_headers(error))
+    headers.extend((name.encode(), value.encode("latin-1")) for name, value in error.headers.items())
     return headers
 
 

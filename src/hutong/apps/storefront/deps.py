@@ -103,10 +103,11 @@ async def get_current_user(request: Request) -> UserContext:
     """
     parts, scope = _parts(request), request.scope
     token = bearer_token(scope)
-    caller = await parts.sessions.admit(token, parts.kernel.limiter, parts.per_user)
+    profiles = parts.profiles
+    caller = await parts.sessions.admit(token, parts.kernel.limiter, parts.per_user, copies=profiles.copies)
     state = scope["state"]
     state["user_id"] = caller.user_id
-    chosen, profile = await parts.profiles.get(caller.user_id)
+    chosen, profile = await profiles.get(caller.user_id, caller.copy)
     if chosen is not None:
         state[CHOSEN] = chosen
     return UserContext(

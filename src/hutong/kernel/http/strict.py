@@ -18,6 +18,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
+from hutong.kernel.http.straight import straight
 from hutong.kit.errors import HutongError, InvalidInput
 from hutong.kit.text import is_clean
 
@@ -154,7 +155,7 @@ class StrictRoute(APIRoute):
     """The route class of every app: FastAPI's own handling on a `StrictRequest`. Bodies must be `StrictModel`s."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
+        handle = straight(self.dependant) or super().get_route_handler()
         known = _query_names(self.dependant)
 
         async def strict(request: Request) -> Response:

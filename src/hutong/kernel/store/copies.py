@@ -51,5 +51,5 @@ class Copies:
             return  # what cannot be dropped cannot be read either; it ends by its time
 
     def key(self, subject: int) -> str:
-        """Where the store keeps the copy of a subject."""
+        """Where the copy lies, on the node of whatever else carries the subject's number as its hash tag."""
         return f"{self._name}:{{{subject}}}"

@@ -47,8 +47,7 @@ async def change_me(body: UserChange, app: App, caller: Caller) -> Response:
 async def remove_me(request: Request, app: App, caller: Caller) -> Response:
     """Delete the account with its conversations. Tokens and keys end at once, name and address are free again.
 
-    What stays: an empty row of the user's id, the audit trail with the IP addresses of past calls, and the numbers of what was
-    used, without any text."""
+    What stays: an empty row of the user's id, and the audit trail with the IP addresses of past calls."""
     await app.account.remove(caller.user_id, client_of(request))
     return Response(status_code=204)
 

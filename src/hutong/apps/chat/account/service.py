@@ -17,9 +17,11 @@ from hutong.kernel.db import Database
 from hutong.kernel.identity import Account, User, UserRole
 from hutong.kernel.identity.account_rows import get_account
 from hutong.kernel.identity.accounts import Accounts, Registration, SignedIn
+from hutong.kernel.identity.api_keys import ApiKeys
 from hutong.kernel.identity.clients import Client
 from hutong.kernel.identity.tables import UserStatus
 from hutong.kernel.jobs import Jobs
+from hutong.kernel.quotas import Quotas
 from hutong.kit.clock import Clock, iso_z
 
 ERASE = "chat.account.erase"
@@ -41,10 +43,21 @@ class OwnAccount:
         db, jobs, clock: the kernel's.
         accounts: of this realm.
         members: whose copies a change drops.
+        keys, quotas: which end with an account.
     """
 
-    def __init__(self, db: Database, jobs: Jobs, clock: Clock, accounts: Accounts, members: Members) -> None:
+    def __init__(
+        self,
+        db: Database,
+        jobs: Jobs,
+        clock: Clock,
+        accounts: Accounts,
+        members: Members,
+        keys: ApiKeys,
+        quotas: Quotas,
+    ) -> None:
         self._db, self._jobs, self._clock, self._accounts, self._members = db, jobs, clock, accounts, members
+        self._keys, self._quotas = keys, quotas
 
     async def register(self, username: str, wanted: Registration, client: Client) -> SignedIn:
         """Open an account and sign in.
@@ -98,6 +111,8 @@ class OwnAccount:
 
     def _remove(self, user_id: int, conn: Connection) -> None:
         rows.remove_member(conn, user_id)
+        self._keys.revoke_all(conn, user_id)
+        self._quotas.remove(conn, user_id)
         self._jobs.enqueue(conn, ERASE, {"user_id": str(user_id)})
 
     async def _email_of(self, name: str) -> str:

@@ -21,6 +21,12 @@ class MemberUnknown(NotFound):
     code = "chat.user_unknown"
 
 
+class KeyUnknown(NotFound):
+    """There is no such API key."""
+
+    code = "chat.key_unknown"
+
+
 class ConversationUnknown(NotFound):
     """There is no such conversation."""
 

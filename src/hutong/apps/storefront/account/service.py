@@ -23,26 +23,29 @@ class Profiles:
     """
 
     def __init__(self, accounts: Accounts, copies: Copies) -> None:
-        self._accounts, self._copies = accounts, copies
+        self._accounts, self.copies = accounts, copies
 
-    async def get(self, user_id: int) -> tuple[Language | None, bytes]:
+    async def get(self, user_id: int, copy: bytes | None = None) -> tuple[Language | None, bytes]:
         """The language that the user chose, and the body.
+
+        Args:
+            user_id: whose it is.
+            copy: what the store has of it, read just now.
 
         Raises:
             UserUnknown.
         """
-        copy = await self._copies.find(user_id)
         if copy is None:
             account = await self._accounts.get(user_id)
             copy = f"{account.language or NO_CHOICE} ".encode() + wrapped(view(account))
-            await self._copies.keep(user_id, copy)
+            await self.copies.keep(user_id, copy)
         chosen, _, body = copy.partition(b" ")
         word = chosen.decode()
         return (None if word == NO_CHOICE else cast(Language, word)), body
 
     async def forget(self, user_id: int) -> None:
         """Drop the copy after something in the profile changed."""
-        await self._copies.forget(user_id)
+        await self.copies.forget(user_id)
 
 
 def view(account: Account) -> UserView:

@@ -43,11 +43,13 @@ class Admission:
         verdict: `admitted`, `ended`, or `unsealed`: SQL has to be asked first, and was not for too long.
         counted: this minute's and the last one's hits, if admitted.
         history: of the store, if unsealed.
+        copy: what lies at the key that was asked for along with it.
     """
 
     verdict: Literal["admitted", "ended", "unsealed"]
     counted: tuple[int, int] = (0, 0)
     history: bytes = b""
+    copy: bytes | None = None
 
 
 class TokenIndex:
@@ -82,14 +84,17 @@ class TokenIndex:
             return Rotation(outcome, successor.turn, successor.refresh_digest)
         return Rotation(outcome, read_turn(reply[1].decode(), claims.user_id, claims.session_id), reply[2])
 
-    async def admit(self, claims: Claims, tally: Tally | None) -> Admission:
-        """Whether an access token is alive; counts the hit if it is."""
+    async def admit(self, claims: Claims, tally: Tally | None, copy: str | None = None) -> Admission:
+        """Whether an access token is alive; counts the hit, and reads the copy at a key of the same user, if it is."""
         keys = [f"access_token:{{{claims.user_id}}}", _family(claims.user_id, claims.session_id)]
         if tally is not None:
             keys += tally.keys
-        reply = await self._store.run(ADMIT, keys, [self._now(), claims.digest, SEAL_SECONDS, LIFETIME_MS])
+        if copy is not None:
+            keys.append(copy)
+        wanted = "" if copy is None else "1"
+        reply = await self._store.run(ADMIT, keys, [self._now(), claims.digest, SEAL_SECONDS, LIFETIME_MS, wanted])
         if reply[0] == b"admitted":
-            return Admission("admitted", (reply[1], reply[2]))
+            return Admission("admitted", (reply[2], reply[3]), copy=reply[1] or None)
         if reply[0] == b"ended":
             return Admission("ended")
         return Admission("unsealed", history=reply[1])

@@ -30,12 +30,19 @@ class TokenPair:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """What a valid access token says. Times are whole seconds since 1970."""
+    """What a valid access token says. Times are whole seconds since 1970.
+
+    Args:
+        user_id, session_id: whose it is, and of which session.
+        issued_at, expires_at: of the token.
+        copy: the copy that was asked for along with it, if the store holds one.
+    """
 
     user_id: int
     session_id: int
     issued_at: int
     expires_at: int
+    copy: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,11 +129,13 @@ ADMIT = Script(
     if not call('ZSCORE', KEYS[1], ARGV[2]) then return {'ended'} end
     local f, known = call('HMGET', KEYS[2], 'seal', 'sealed'), history()
     if f[1] ~= known or clock(ARGV[1]) > f[2] + ARGV[3] then return {'unsealed', known} end
-    if not KEYS[3] then return {'admitted', 0, 0} end
-    return {'admitted', count(KEYS[3], KEYS[4], ARGV[4])}
+    local copy = ARGV[5] == '1' and call('GET', KEYS[#KEYS]) or ''
+    if #KEYS < 4 then return {'admitted', copy, 0, 0} end
+    return {'admitted', copy, count(KEYS[3], KEYS[4], ARGV[4])}
     """,
 )
-"""Keys: access, family, and a tally's. Arguments: now, digest, seconds that a seal lasts, milliseconds of a counter."""
+"""Keys: access, family, perhaps a tally's two, perhaps a copy's. Arguments: now, digest, seconds that a seal lasts,
+milliseconds of a counter, `1` if the last key is a copy's."""
 
 SEAL = Script(
     "sessions.seal",

@@ -31,7 +31,7 @@ from hutong.kernel.identity.sessions.settings import SessionPolicy
 from hutong.kernel.identity.sessions.tables import EndReason
 from hutong.kernel.identity.tokens import Claims, TokenRealm
 from hutong.kernel.observability.failpoints import failpoint
-from hutong.kernel.store import Store, StoreUnavailable
+from hutong.kernel.store import Copies, Store, StoreUnavailable
 from hutong.kit.clock import Clock
 from hutong.kit.errors import HutongError
 from hutong.kit.tasks import Shared
@@ -124,10 +124,15 @@ class Sessions:
             return await self._hand_out(claims, self._same(rotation), client)
         return await self._refuse(rotation, claims, standing, client)
 
-    async def admit(self, access_token: str, limiter: Limiter, limit: Limit) -> Caller:
+    async def admit(self, access_token: str, limiter: Limiter, limit: Limit, *, copies: Copies | None = None) -> Caller:
         """Who calls, in one call of the store that also counts the request against the user.
 
         A token that ended is not counted, so nobody can use up the limit of its former owner.
+
+        Args:
+            access_token: as sent.
+            limiter, limit: what counts, and what is allowed.
+            copies: a copy of the caller's that the same call is to bring.
 
         Raises:
             TokenExpired, TokenInvalid.
@@ -137,12 +142,13 @@ class Sessions:
         """
         claims = self._tokens.verify(access_token)
         tally = limiter.tally(limit, str(claims.user_id))
+        copy = None if copies is None else copies.key(claims.user_id)
         for _ in range(SEALINGS):
-            admission = await self._index.admit(claims, tally)
+            admission = await self._index.admit(claims, tally, copy)
             if admission.verdict == "admitted":
                 if tally is not None:
                     tally.judge(*admission.counted)
-                return Caller(claims.user_id, claims.session_id, claims.issued_at, claims.expires_at)
+                return Caller(claims.user_id, claims.session_id, claims.issued_at, claims.expires_at, admission.copy)
             if admission.verdict == "ended":
                 raise TokenRevoked
             asking = claims.session_id, admission.history
