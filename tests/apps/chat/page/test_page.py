@@ -1,7 +1,8 @@
 """The chat page in a browser, against a whole Hutong: what somebody at it does and sees."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
 
 import pytest
 from playwright.async_api import Browser, Page, Request, Route, expect
@@ -9,6 +10,7 @@ from playwright.async_api import Browser, Page, Request, Route, expect
 from support.clicking import Reader, reading
 from support.scripted_vendor import Cut, Script, ScriptedVendor, Step, failing, told
 from support.stand import Stand
+from support.talk_room import settings_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
 PASSWORD = "a long sentence of mine"
@@ -471,3 +473,61 @@ async def test_on_a_phone_nothing_is_wider_than_the_screen(
         await page.locator(".row a").click()
         await expect(page.locator(".side")).not_to_be_in_viewport()
         assert reader.complaints == []
+
+
+# -- quotas and keys ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_used_up_quota_says_until_when_and_keeps_the_words(
+    stand_up: Callable[..., Any], vendor: ScriptedVendor, reader: Reader
+) -> None:
+    settings = settings_for(vendor)
+    settings["chat"]["quota"] = {"daily_requests": 1}
+    page = await join(reader, await stand_up(**settings))
+    await expect(page.get_by_role("button", name="Quota")).to_contain_text("0 / 1")
+    vendor.will(Script(told("Once")))
+    await ask(page, "First")
+    await answered(page, "Once")
+    await expect(page.get_by_role("button", name="Quota")).to_contain_text("1 / 1")
+
+    await ask(page, "Second")
+
+    told_ = page.get_by_role("status").filter(has_text="Your quota is used up (requests of today). It resets")
+    await expect(told_).to_be_visible()
+    await expect(page.get_by_label("Ask something")).to_have_value("Second")
+    assert len(vendor.asked) == 1
+    await page.get_by_role("button", name="Quota").click()
+    await expect(page.get_by_role("dialog")).to_contain_text("Requests this month")
+
+
+async def test_an_api_key_is_shown_once_and_can_be_revoked(talking: Stand, reader: Reader) -> None:
+    page = await join(reader, talking)
+    await page.locator(".who").click()
+    await page.get_by_role("menuitem", name="API keys").click()
+    await page.get_by_label("Name of the key").fill("laptop")
+    await page.get_by_role("button", name="Make a key").click()
+    secret = await page.locator(".secret code").text_content()
+    assert secret and secret.startswith("hk-")
+    headers = {"Authorization": f"Bearer {secret}"}
+    async with talking.client.get(f"{talking.base}/chat/v1/models", headers=headers) as answer:
+        assert answer.status == 200
+    await expect(page.locator(".keys li")).to_contain_text("laptop")
+
+    await page.get_by_role("button", name="Revoke").click()
+    await page.get_by_role("button", name="Delete").click()
+
+    await expect(page.get_by_text("No keys yet.")).to_be_visible()
+
+
+async def test_without_a_network_the_page_says_so(talking: Stand, reader: Reader) -> None:
+    page = await join(reader, talking)
+
+    await reader.context.set_offline(True)
+
+    await expect(page.get_by_text("You are offline.")).to_be_visible()
+    await ask(page, "Anybody?")
+    await expect(page.get_by_text("The server cannot be reached.")).to_be_visible()
+    await expect(page.get_by_label("Ask something")).to_have_value("Anybody?")
+    await reader.context.set_offline(False)
+    await expect(page.get_by_text("You are offline.")).to_be_hidden()
+    reader.complaints.clear()

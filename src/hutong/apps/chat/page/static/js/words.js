@@ -80,7 +80,7 @@ const TEXTS = {
   after: ["Next version", "下一个版本"],
   you: ["You", "您"],
   assistant: ["Assistant", "助手"],
-  tokens: ["{count} tokens", "{count} tokens"],
+  tokens: ["{count} tokens", "共 {count} tokens"],
   writing: ["The reply is being written", "正在生成回复"],
   written: ["The reply is complete", "回复完成"],
   stopped: ["Stopped here.", "已停止。"],
