@@ -51,7 +51,7 @@ def test_systemd_waits_until_everything_has_drained() -> None:
         (r"emoji/upload\$ \{\n\s+client_max_body_size (\d+)m;", SPECS["emoji"].larger_bodies["/api/v1/emoji/upload"]),
         (
             r"conversations/import\$ \{\n\s+client_max_body_size (\d+)m;",
-            load_settings(env="test").chat.conversations.import_bytes,
+            SPECS["chat"].larger_bodies["/api/v1/conversations/import"],
         ),
         (r"location /files/ \{\n\s+client_max_body_size (\d+)m;", FILES_BODY),
     ],

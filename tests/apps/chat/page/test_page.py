@@ -291,10 +291,23 @@ async def test_signing_out_in_one_tab_closes_the_others(talking: Stand, reader: 
 
     for tab in (page, other):
         await expect(tab.get_by_role("heading", name="Good to see you again")).to_be_visible()
+        await expect(tab.get_by_role("alert")).to_be_empty()
     await page.get_by_label("Username or mail address").fill("lin")
     await page.get_by_label("Password").fill(PASSWORD)
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("heading", name="What is on your mind?")).to_be_visible()
+
+
+async def test_a_session_that_was_ended_elsewhere_ends_here_with_a_word(talking: Stand, reader: Reader) -> None:
+    page = await join(reader, talking)
+    token = await page.evaluate(TOKEN)
+    url, headers = f"{talking.base}/chat/api/v1/auth/logout", {"Authorization": f"Bearer {token}"}
+    async with talking.client.post(url, headers=headers, json={"all": True}) as answer:
+        assert answer.status == 204
+
+    await page.reload()
+
+    await expect(page.get_by_role("alert")).to_have_text("Your session is over. Sign in again.")
 
 
 async def test_a_wrong_password_is_told_in_place(talking: Stand, reader: Reader) -> None:

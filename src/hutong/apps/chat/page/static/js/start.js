@@ -18,7 +18,7 @@ let chat = null;
 applyLook();
 document.documentElement.lang = language();
 document.title = word("title");
-session.onEnd(() => showDoor(chat ? word("signedOut") : ""));
+session.onEnd((wished) => showDoor(chat && !wished ? word("signedOut") : ""));
 if (session.isSignedIn()) enter();
 else showDoor();
 
