@@ -52,7 +52,9 @@ class OpenAIBench:
 @asynccontextmanager
 async def openai_bench(folder: Path, clock: Clock | None = None, **settings: Any) -> AsyncIterator[OpenAIBench]:
     """Serve a sandbox that answers at once. The SDK asks once: what is tried is the answer, not its patience."""
-    made = OpenAISandboxSettings(folder=folder, public_url="http://127.0.0.1/sandbox/openai", api_keys=(KEY,), **settings)
+    made = OpenAISandboxSettings(
+        folder=folder, public_url="http://127.0.0.1/sandbox/openai", api_keys=(KEY,), **settings
+    )
     app = create_sandbox(made, clock)
     async with serving(app, lifespan="on") as url, http_client() as client:
         async with AsyncOpenAI(api_key=KEY, base_url=f"{url}/v1", max_retries=0, timeout=10) as sdk:
