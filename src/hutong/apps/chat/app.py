@@ -182,5 +182,6 @@ SPEC = AppSpec(
     documents=documents,
     renderer=bodies,
     open_accounts=open_accounts,
+    page=True,
     larger_bodies={f"{API}/conversations/import": IMPORT_BYTES},
 )
