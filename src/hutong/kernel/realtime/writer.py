@@ -16,7 +16,7 @@ from hutong.kernel.observability.logs import logger
 from hutong.kernel.realtime.ears import Ears
 from hutong.kernel.realtime.entries import Entry, pack
 from hutong.kernel.realtime.limits import LogLimits
-from hutong.kernel.realtime.scripts import APPEND, RELEASE
+from hutong.kernel.realtime.scripts import ABANDONED, APPEND, GONE, RELEASE
 from hutong.kernel.store import Store, StoreUnavailable
 from hutong.kit.tasks import end
 
@@ -105,7 +105,7 @@ class StreamWriter:
         self.ended = True
         self._leave()
         await self._close()
-        await self._release(remove=False)
+        await self._release(ABANDONED)
         self._ears.deliver(self.stream_id, (), self._loop.time())
 
     async def __aenter__(self) -> Self:
@@ -245,7 +245,7 @@ class StreamWriter:
             _log.warning("the store lost more of a log than is held here", stream=self.stream_id, stored=stored)
             metrics.stream_losses.labels("gone").inc()
             self.gone = True
-            await self._release(remove=True)
+            await self._release(GONE)
 
     def _taken(self) -> None:
         """The log has ended, which we may not have heard, or it is somebody else's."""
@@ -256,9 +256,10 @@ class StreamWriter:
         metrics.stream_losses.labels("taken").inc()
         self.gone = True
 
-    async def _release(self, *, remove: bool) -> None:
+    async def _release(self, fate: bytes) -> None:
+        keep = int(self._limits.keep_seconds * 1000)
         try:
-            await self._store.run(RELEASE, self._keys, (self.token, int(remove), self._channel))
+            await self._store.run(RELEASE, self._keys, (self.token, fate, keep, self._channel))
         except (StoreUnavailable, hiredis.ReplyError):
             return  # the lease runs out by itself
 
