@@ -24,6 +24,8 @@ ALL = (
     "reclaim",
     "scale",
     "chat_relay",
+    "chat_sockets",
+    "chat_tabs",
     "follow",
     "start",
 )
