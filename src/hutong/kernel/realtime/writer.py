@@ -173,18 +173,19 @@ class StreamWriter:
     def _send_soon(self) -> None:
         if self._sending is None and not self.gone and not self.closed:
             self._sending = asyncio.create_task(self._send())
-            self._sending.add_done_callback(self._sent)
-
-    def _sent(self, task: "asyncio.Task[None]") -> None:
-        self._sending = None
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("a log cannot be written", stream=self.stream_id, error=repr(error))
-            self.gone = True
-        if self.stored < self._shown:  # something left while the task was just ending
-            self._send_soon()
 
     async def _send(self) -> None:
-        """Bring the store up to what left; once even if that is nothing, as a sign of life."""
+        """Bring the store up to what left, and note in the same moment that nothing is being sent any more."""
+        try:
+            await self._bring_up()
+        except Exception as error:
+            _log.exception("a log cannot be written", stream=self.stream_id, error=repr(error))
+            self.gone = True
+        finally:
+            self._sending = None
+
+    async def _bring_up(self) -> None:
+        """Send once even if there is nothing, as a sign of life."""
         pause = FIRST_PAUSE
         while True:
             try:
