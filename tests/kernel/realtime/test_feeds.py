@@ -71,7 +71,7 @@ async def test_the_end_of_a_subscription_leaves_nothing_behind(here: Feeds, ther
         pass
 
     async def nobody() -> bool:
-        return await store.call("PUBLISH", "hutong:feed:feeds:a4", b"who is there?") == 0
+        return bool(await store.call("PUBLISH", "hutong:feed:feeds:a4", b"who is there?") == 0)
 
     await until(nobody, 10)
     async with there.subscribe("a4") as again:
