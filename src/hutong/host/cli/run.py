@@ -56,6 +56,7 @@ def banner(settings: Settings) -> str:
     """What is where, for a person."""
     url = settings.public_url.rstrip("/")
     there = {
+        "chat": f"{url}/chat/",
         "emoji API": f"{url}/emoji/docs",
         "storefront API": f"{url}/storefront/docs",
         "DashScope sandbox": f"{url}/sandbox/dashscope/" if settings.sandboxed else "",
