@@ -25,6 +25,8 @@ ALL = (
     "reclaim",
     "scale",
     "chat_relay",
+    "chat_sockets",
+    "chat_tabs",
     "follow",
     "start",
 )

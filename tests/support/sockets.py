@@ -172,6 +172,10 @@ class Hand:
         length = bytes([0x80 | size]) if size < 126 else b"\xfe" + size.to_bytes(2)
         self._writer.write(head + length + b"\0\0\0\0" + content)
 
+    def cut(self) -> None:
+        """End the connection without a word."""
+        self._writer.transport.abort()
+
     async def hear(self) -> tuple[int, bytes]:
         """The next frame: its opcode and content."""
         opcode, size = await self._reader.readexactly(2)
@@ -193,20 +197,26 @@ class Hand:
             return frames, 1006
 
 
-@asynccontextmanager
-async def by_hand(url: str, query: str = "") -> AsyncIterator[Hand]:
-    """A client with a small buffer, after the handshake."""
+async def open_by_hand(url: str, path: str) -> Hand:
+    """A client with a small buffer, after the handshake; `cut` it."""
     host, port = url.removeprefix("http://").split(":")
     raw = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     raw.setblocking(False)
     await asyncio.get_running_loop().sock_connect(raw, (host, int(port)))
     reader, writer = await asyncio.open_connection(sock=raw, limit=4096)
-    lines = [f"GET /ws{query} HTTP/1.1", f"Host: {host}:{port}", "Upgrade: websocket", "Connection: Upgrade"]
+    lines = [f"GET {path} HTTP/1.1", f"Host: {host}:{port}", "Upgrade: websocket", "Connection: Upgrade"]
     lines += ["Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="]
     writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
     assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101")
+    return Hand(reader, writer)
+
+
+@asynccontextmanager
+async def by_hand(url: str, query: str = "") -> AsyncIterator[Hand]:
+    """`open_by_hand` at `/ws`, for a while."""
+    hand = await open_by_hand(url, f"/ws{query}")
     try:
-        yield Hand(reader, writer)
+        yield hand
     finally:
-        writer.transport.abort()
+        hand.cut()

@@ -56,6 +56,17 @@ async def test_entries_of_one_moment_leave_together(here: StreamLogs, store: Sto
     assert await store.call("XLEN", keys_of("r2")[1]) == 1
 
 
+async def test_a_log_may_end_in_any_turn_of_the_loop(here: StreamLogs) -> None:
+    """Also in the one in which its last entry has just reached the store."""
+    for turns in range(60):
+        writer = await here.open(f"turn{turns}")
+        writer.add("delta", b"x")
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            assert await writer.end("done", b"")
+
+
 async def test_a_log_has_one_writer(here: StreamLogs, there: StreamLogs) -> None:
     """While it is written, here and elsewhere, and after its end."""
     writer = await here.open("r3")

@@ -16,7 +16,7 @@ from hutong.kernel.observability.logs import logger
 from hutong.kernel.realtime.ears import Ears
 from hutong.kernel.realtime.entries import Entry, pack
 from hutong.kernel.realtime.limits import LogLimits
-from hutong.kernel.realtime.scripts import APPEND, RELEASE
+from hutong.kernel.realtime.scripts import ABANDONED, APPEND, GONE, RELEASE
 from hutong.kernel.store import Store, StoreUnavailable
 from hutong.kit.tasks import end
 
@@ -105,7 +105,7 @@ class StreamWriter:
         self.ended = True
         self._leave()
         await self._close()
-        await self._release(remove=False)
+        await self._release(ABANDONED)
         self._ears.deliver(self.stream_id, (), self._loop.time())
 
     async def __aenter__(self) -> Self:
@@ -173,18 +173,19 @@ class StreamWriter:
     def _send_soon(self) -> None:
         if self._sending is None and not self.gone and not self.closed:
             self._sending = asyncio.create_task(self._send())
-            self._sending.add_done_callback(self._sent)
-
-    def _sent(self, task: "asyncio.Task[None]") -> None:
-        self._sending = None
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("a log cannot be written", stream=self.stream_id, error=repr(error))
-            self.gone = True
-        if self.stored < self._shown:  # something left while the task was just ending
-            self._send_soon()
 
     async def _send(self) -> None:
-        """Bring the store up to what left; once even if that is nothing, as a sign of life."""
+        """Bring the store up to what left, and note in the same moment that nothing is being sent any more."""
+        try:
+            await self._bring_up()
+        except Exception as error:
+            _log.exception("a log cannot be written", stream=self.stream_id, error=repr(error))
+            self.gone = True
+        finally:
+            self._sending = None
+
+    async def _bring_up(self) -> None:
+        """Send once even if there is nothing, as a sign of life."""
         pause = FIRST_PAUSE
         while True:
             try:
@@ -245,7 +246,7 @@ class StreamWriter:
             _log.warning("the store lost more of a log than is held here", stream=self.stream_id, stored=stored)
             metrics.stream_losses.labels("gone").inc()
             self.gone = True
-            await self._release(remove=True)
+            await self._release(GONE)
 
     def _taken(self) -> None:
         """The log has ended, which we may not have heard, or it is somebody else's."""
@@ -256,9 +257,10 @@ class StreamWriter:
         metrics.stream_losses.labels("taken").inc()
         self.gone = True
 
-    async def _release(self, *, remove: bool) -> None:
+    async def _release(self, fate: bytes) -> None:
+        keep = int(self._limits.keep_seconds * 1000)
         try:
-            await self._store.run(RELEASE, self._keys, (self.token, int(remove), self._channel))
+            await self._store.run(RELEASE, self._keys, (self.token, fate, keep, self._channel))
         except (StoreUnavailable, hiredis.ReplyError):
             return  # the lease runs out by itself
 
