@@ -18,6 +18,10 @@ from hutong.apps.chat.account.members import COPY, Members
 from hutong.apps.chat.account.service import OwnAccount, welcome
 from hutong.apps.chat.account.tasks import Erasure
 from hutong.apps.chat.auth import endpoints as auth
+from hutong.apps.chat.compatible import endpoints as compatible
+from hutong.apps.chat.compatible.envelope import PREFIX, render
+from hutong.apps.chat.compatible.opening import compatible_work, open_compatible
+from hutong.apps.chat.compatible.responses import endpoints as responses
 from hutong.apps.chat.contract.responses import HEADERS
 from hutong.apps.chat.conversations import endpoints as conversations
 from hutong.apps.chat.conversations import transfer_endpoints as transfer
@@ -31,6 +35,7 @@ from hutong.apps.chat.live.service import Live, open_sockets
 from hutong.apps.chat.messages import endpoints as messages
 from hutong.apps.chat.models import endpoints as models
 from hutong.apps.chat.operations import endpoints as operations
+from hutong.apps.chat.page import endpoints as page
 from hutong.apps.chat.replies.opening import Ends
 from hutong.apps.chat.replies.service import Replies
 from hutong.apps.chat.replies.tasks import Sweep
@@ -59,7 +64,7 @@ ROUTERS: tuple[Feature, ...] = (
     *(messages, live),
 )
 """Features below `/api/v1`, which each router names itself, so that metrics and logs show the whole path."""
-AT_THE_ROOT: tuple[Feature, ...] = (operations,)
+AT_THE_ROOT: tuple[Feature, ...] = (operations, compatible, responses, page)
 """Features at the app's root: the probe, the compatible endpoint (`/v1`), the page."""
 
 
@@ -76,7 +81,8 @@ def create_app(kernel: Kernel) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     describe(app, HEADERS)
-    app.state.chat = _parts(kernel)
+    app.state.chat = chat = _parts(kernel)
+    app.state.compatible = open_compatible(chat, open_quotas(kernel))
     install(app, bodies(kernel))
     for feature in (*ROUTERS, *AT_THE_ROOT):
         app.include_router(feature.router)
@@ -88,12 +94,12 @@ def create_work(kernel: Kernel) -> Work:
     """The app's jobs and schedules."""
     settings, quotas = kernel.section(ChatSettings), open_quotas(kernel)
     sweep = Sweep(kernel, quotas, settings.replies, Ends(quotas))
-    return joined([Work(tasks=Erasure(kernel.db).tasks()), sweep.work()])
+    return joined([Work(tasks=Erasure(kernel.db).tasks()), sweep.work(), compatible_work(kernel, quotas)])
 
 
 def bodies(kernel: Kernel) -> ErrorRenderer:
     """What turns errors into this app's bodies."""
-    return Bodies()
+    return Bodies({PREFIX: render})
 
 
 def documents() -> list[Document[Any]]:
@@ -105,7 +111,7 @@ def _parts(kernel: Kernel) -> Chat:
     settings = kernel.section(ChatSettings)
     accounts, sessions, members = open_accounts(kernel), open_sessions(kernel), open_members(kernel)
     chosen, quotas, keys = open_conversations(kernel), open_quotas(kernel), open_keys(kernel)
-    replies = open_replies(kernel, chosen)
+    replies = open_replies(kernel, quotas, chosen)
     per_user = Limit(f"user.{REALM}", kernel.settings.limits.user_per_minute)
     return Chat(
         kernel=kernel,
@@ -130,17 +136,16 @@ def open_quotas(kernel: Kernel) -> Quotas:
     return Quotas(REALM, kernel.clock)
 
 
-def open_keys(kernel: Kernel) -> ApiKeys:
-    """The API keys of this realm."""
-    return ApiKeys(REALM, kernel.ids, kernel.clock)
-
-
-def open_replies(kernel: Kernel, lists: Conversations) -> Replies:
+def open_replies(kernel: Kernel, quotas: Quotas, lists: Conversations) -> Replies:
     """The replies of this process, which are ended before it ends."""
-    quotas = open_quotas(kernel)
     replies = Replies(kernel, quotas, kernel.section(ChatSettings).replies, Ends(quotas), lists.changed)
     kernel.closing.append(replies.leave)
     return replies
+
+
+def open_keys(kernel: Kernel) -> ApiKeys:
+    """The API keys of this realm."""
+    return ApiKeys(REALM, kernel.ids, kernel.clock)
 
 
 def open_members(kernel: Kernel) -> Members:
@@ -154,7 +159,7 @@ def open_conversations(kernel: Kernel) -> Conversations:
     """The conversations, with copies of lists in the store and in this process."""
     settings = kernel.section(ChatSettings)
     copies = LayeredCopies(kernel.store, LISTS, settings.list_copy_seconds, settings.process_copies)
-    return Conversations(kernel.db, kernel.clock, kernel.gateway.chats, copies, settings)
+    return Conversations(kernel.db, kernel.clock, kernel.gateway.chats, copies, kernel.feeds, settings)
 
 
 def open_sessions(kernel: Kernel) -> Sessions:
@@ -177,5 +182,6 @@ SPEC = AppSpec(
     documents=documents,
     renderer=bodies,
     open_accounts=open_accounts,
+    page=True,
     larger_bodies={f"{API}/conversations/import": IMPORT_BYTES},
 )
