@@ -20,6 +20,7 @@ ALL = (
     "balance",
     "authenticated",
     "storefront_me",
+    "chat_conversations",
     "storefront_rotation",
     "storefront_logins",
     "reclaim",

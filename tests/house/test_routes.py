@@ -154,6 +154,7 @@ def filled(path: str, thing: str = "1") -> str:
         "{key_id}",
         "{conversation_id}",
         "{message_id}",
+        "{response_id}",
     ):
         path = path.replace(place, thing)
     return path.replace("{channel}", "wechat").replace("{key:path}", "uploads/1/2.jpg").replace("*", "nothing.css")
@@ -167,6 +168,11 @@ async def ask(stand: Stand, way: Way, token: str | None = None, thing: str = "1"
         content = await answer.read()
         shown = json.loads(content) if "json" in answer.headers.get("Content-Type", "") else content
         return Reply(answer.status, answer.headers, shown)
+
+
+def expected(way: Way, code: int | str) -> int | str:
+    """The code for a way in: OpenAI's endpoints have one for every token that is none."""
+    return "invalid_api_key" if way.path.startswith("/chat/v1/") else code
 
 
 def code_in(reply: Reply) -> int | str:
@@ -240,9 +246,8 @@ async def test_nobody_gets_in_anywhere_else(stand: Stand, app: str) -> None:
     ]
     for headers in attempts:
         answers = {way: (await ask(stand, way, **headers)) for way in closed(stand, app)}
-        assert {way: (reply.status, code_in(reply)) for way, reply in answers.items()} == dict.fromkeys(
-            closed(stand, app), (401, APPS[app].missing)
-        )
+        told = {way: (reply.status, code_in(reply)) for way, reply in answers.items()}
+        assert told == {way: (401, expected(way, APPS[app].missing)) for way in closed(stand, app)}
         assert all(reply.headers["WWW-Authenticate"].startswith("Bearer") for reply in answers.values())
 
 
@@ -258,7 +263,7 @@ async def test_a_forged_token_opens_nothing(stand: Stand, app: str) -> None:
     token = (await tokens(stand))[app]
     for name, (text, code) in forged(stand, app, token).items():
         answers = {way: code_in(await ask(stand, way, text)) for way in closed(stand, app)}
-        assert answers == dict.fromkeys(closed(stand, app), code), name
+        assert answers == {way: expected(way, code) for way in closed(stand, app)}, name
 
 
 async def test_strangers_learn_nothing_from_a_broken_body(stand: Stand) -> None:

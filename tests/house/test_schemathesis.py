@@ -18,6 +18,7 @@ from hutong.apps.storefront.app import open_sessions
 from hutong.host.wiring import SPECS
 from hutong.kernel.identity import UserRole
 from hutong.kernel.identity.clients import Client
+from hutong.kernel.identity.errors import UserBlocked, UserUnknown
 from support.stand import Stand
 
 BASELINE = Path(__file__).parent / "schemathesis_baseline.yaml"
@@ -160,13 +161,17 @@ async def a_customer(stand: Stand) -> Callable[[], str]:
 
 
 async def an_administrator(stand: Stand) -> Callable[[], str]:
-    """A new administrator of the chat app each time: generated calls delete accounts, too."""
+    """A new session of one administrator of the chat app each time; of another one, after a call deleted the account."""
     accounts, sessions = chat.open_accounts(stand.host.kernel), chat.open_sessions(stand.host.kernel)
-    loop, client, numbers = asyncio.get_running_loop(), Client(address="127.0.0.1", language="en"), count()
+    loop, client, numbers, ids = asyncio.get_running_loop(), Client(address="127.0.0.1", language="en"), count(), [0]
 
     async def signed_in() -> str:
-        made = await accounts.create(f"admin{next(numbers)}@example.com", role=UserRole.ADMIN)
-        return (await sessions.open(made.id, client)).access_token
+        try:
+            return (await sessions.open(ids[-1], client)).access_token
+        except (UserUnknown, UserBlocked):
+            made = await accounts.create(f"admin{next(numbers)}@example.com", role=UserRole.ADMIN)
+            ids.append(made.id)
+            return (await sessions.open(made.id, client)).access_token
 
     return lambda: asyncio.run_coroutine_threadsafe(signed_in(), loop).result()
 

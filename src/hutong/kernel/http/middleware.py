@@ -214,12 +214,13 @@ class Edge:
             "request",
             app=self._name,
             ip=state["address"],
-            user=state.get("user_id"),
+            user_id=state.get("user_id"),
             method=scope["method"],
             path=scope["path"],
             status=status,
-            ms=round(seconds * 1000, 2),
+            duration=round(seconds, 5),
             request_id=state["request_id"],
+            **({"tokens_used": state["tokens_used"]} if "tokens_used" in state else {}),
         )
 
 

@@ -218,11 +218,11 @@ class Sockets:
             "socket",
             app=self._name,
             ip=state.get("address"),
-            user=socket.user_id or None,
+            user_id=socket.user_id or None,
             path=scope["path"],
             code=code,
             sent=socket.sent,
-            seconds=round(seconds, 1),
+            duration=round(seconds, 3),
             request_id=state.get("request_id"),
         )
 

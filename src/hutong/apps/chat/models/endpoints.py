@@ -41,7 +41,7 @@ class ModelList(BaseModel):
 
 
 @router.get("", response_model=ModelList, responses=failures(*SIGNED_IN), summary="Models that the caller may use")
-async def list_models(app: App, caller: Caller) -> Response:
+async def list_usable_models(app: App, caller: Caller) -> Response:
     """In the operator's order. What a model can do is what all providers can do that may answer for it."""
     cards = app.kernel.gateway.chats.models(vip=caller.is_vip)
     return ok(ModelList(items=[_view(card) for card in cards]))

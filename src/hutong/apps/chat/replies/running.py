@@ -129,9 +129,9 @@ class Run:
 
     def _broken(self, error: Exception) -> Ending:
         if not isinstance(error, HutongError):
-            _log.error("a reply failed", message=self.reply.id, exc_info=error)
+            _log.error("a reply failed", message_id=self.reply.id, exc_info=error)
         elif not isinstance(error, ProviderFailed):
-            _log.warning("a reply failed", message=self.reply.id, code=error.code)
+            _log.warning("a reply failed", message_id=self.reply.id, code=error.code)
         self.error = error if isinstance(error, HutongError) else HutongError("Something went wrong on our side.")
         return self._ending(Cause.BROKEN, self.error.code)
 

@@ -209,7 +209,7 @@ class Replies:
             failpoint("chat.reply.told")
             await self._tell(run.user_id, "reply.ended", reply or run.reply)
         except Exception:
-            _log.exception("a reply could not be ended here", message=run.reply.id)
+            _log.exception("a reply could not be ended here", message_id=run.reply.id)
             await run.writer.abandon()  # the sweep ends it when its reservation has expired
         finally:
             self._tending.remove(run)
