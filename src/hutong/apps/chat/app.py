@@ -59,17 +59,10 @@ class Feature(Protocol):
 
 
 ROUTERS: tuple[Feature, ...] = (
-    auth,
-    account,
-    usage,
-    administration,
-    models,
-    transfer,
-    conversations,
-    messages,
-    live,
+    *(auth, account, usage, administration, models, transfer, conversations),
+    *(messages, live),
 )
-"""Features below `/api/v1`."""
+"""Features below `/api/v1`, which each router names itself, so that metrics and logs show the whole path."""
 AT_THE_ROOT: tuple[Feature, ...] = (operations, compatible, page)
 """Features at the app's root: the probe, the compatible endpoint (`/v1`), the page."""
 
@@ -90,11 +83,9 @@ def create_app(kernel: Kernel) -> FastAPI:
     app.state.chat = chat = _parts(kernel)
     app.state.compatible = open_compatible(chat, open_quotas(kernel))
     install(app, bodies(kernel))
-    for feature in ROUTERS:
-        app.include_router(feature.router, prefix=API)
-    app.router.routes.append(WebSocketRoute(API + live.PATH, open_sockets(app.state.chat.live, kernel)))
-    for feature in AT_THE_ROOT:
+    for feature in (*ROUTERS, *AT_THE_ROOT):
         app.include_router(feature.router)
+    app.router.routes.append(WebSocketRoute(API + live.PATH, open_sockets(app.state.chat.live, kernel)))
     return app
 
 
