@@ -20,7 +20,8 @@ from hutong.apps.chat.account.tasks import Erasure
 from hutong.apps.chat.auth import endpoints as auth
 from hutong.apps.chat.compatible import endpoints as compatible
 from hutong.apps.chat.compatible.envelope import PREFIX, render
-from hutong.apps.chat.compatible.opening import open_compatible
+from hutong.apps.chat.compatible.opening import compatible_work, open_compatible
+from hutong.apps.chat.compatible.responses import endpoints as responses
 from hutong.apps.chat.contract.responses import HEADERS
 from hutong.apps.chat.conversations import endpoints as conversations
 from hutong.apps.chat.conversations import transfer_endpoints as transfer
@@ -63,7 +64,7 @@ ROUTERS: tuple[Feature, ...] = (
     *(messages, live),
 )
 """Features below `/api/v1`, which each router names itself, so that metrics and logs show the whole path."""
-AT_THE_ROOT: tuple[Feature, ...] = (operations, compatible, page)
+AT_THE_ROOT: tuple[Feature, ...] = (operations, compatible, responses, page)
 """Features at the app's root: the probe, the compatible endpoint (`/v1`), the page."""
 
 
@@ -93,7 +94,7 @@ def create_work(kernel: Kernel) -> Work:
     """The app's jobs and schedules."""
     settings, quotas = kernel.section(ChatSettings), open_quotas(kernel)
     sweep = Sweep(kernel, quotas, settings.replies, Ends(quotas))
-    return joined([Work(tasks=Erasure(kernel.db).tasks()), sweep.work()])
+    return joined([Work(tasks=Erasure(kernel.db).tasks()), sweep.work(), compatible_work(kernel, quotas)])
 
 
 def bodies(kernel: Kernel) -> ErrorRenderer:
