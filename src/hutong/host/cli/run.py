@@ -58,6 +58,8 @@ def banner(settings: Settings) -> str:
     there = {
         "emoji API": f"{url}/emoji/docs",
         "storefront API": f"{url}/storefront/docs",
+        "chat page": f"{url}/chat/",
+        "chat API": f"{url}/chat/docs",
         "DashScope sandbox": f"{url}/sandbox/dashscope/" if settings.sandboxed else "",
         "mail sandbox": f"{url}/sandbox/mail/" if settings.smtp.sandboxed else "",
         "WeChat Pay sandbox": f"{url}/sandbox/wechatpay/" if settings.wechat_pay_sandboxed else "",
