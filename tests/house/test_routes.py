@@ -62,6 +62,8 @@ PUBLIC: Mapping[tuple[str, str], str] = {
     ("GET", "/files/{key:path}"): "The signature in the link is the permission.",
     ("POST", "/files/upload"): "The signature in the form is the permission.",
     ("GET", "/"): "Links to the rest.",
+    ("GET", "/chat/"): "The page, with which people sign in.",
+    ("GET", "/chat/page/{path:path}"): "Its style sheets and modules, part of the package.",
     ("GET", "/livez"): "For whoever restarts processes; tells nothing.",
     ("GET", "/readyz"): "For load balancers; names parts, up or down, and no more.",
     ("GET", "/metrics"): "For Prometheus; counts and times only. A proxy in front must not pass it on.",

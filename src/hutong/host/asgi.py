@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 
 import orjson
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hutong.host.api_page import add_api_page
@@ -45,6 +45,7 @@ class HostApp:
         self._sandboxes = sandboxes or (Sandboxes(host.settings) if host.settings.any_sandbox else None)
         self._mounts = self._mount(host.specs)
         self._apps = [self._mounts[host.kernel.mounted_at[spec.name]] for spec in host.specs]
+        self._doors = {host.kernel.mounted_at[spec.name] for spec in host.specs if spec.page} - {""}
         self._by_name = {spec.name: self._mounts[host.kernel.mounted_at[spec.name]] for spec in host.specs}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -89,6 +90,8 @@ class HostApp:
         if not _names_host(scope):
             return Response(b"Bad request: one valid Host header is needed", 400, media_type="text/plain")
         path = scope["path"]
+        if path in self._doors:  # the links of a page are relative to its folder
+            return RedirectResponse(f"{path}/", 308)
         front = path == "/" and "" not in self._mounts and _host_name(scope).partition(".")[0] not in self._by_name
         if path not in OWN_PAGES and not front:
             return None

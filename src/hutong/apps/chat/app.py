@@ -111,7 +111,7 @@ def _parts(kernel: Kernel) -> Chat:
     settings = kernel.section(ChatSettings)
     accounts, sessions, members = open_accounts(kernel), open_sessions(kernel), open_members(kernel)
     chosen, quotas, keys = open_conversations(kernel), open_quotas(kernel), open_keys(kernel)
-    replies = open_replies(kernel, chosen)
+    replies = open_replies(kernel, quotas, chosen)
     per_user = Limit(f"user.{REALM}", kernel.settings.limits.user_per_minute)
     return Chat(
         kernel=kernel,
@@ -136,17 +136,16 @@ def open_quotas(kernel: Kernel) -> Quotas:
     return Quotas(REALM, kernel.clock)
 
 
-def open_keys(kernel: Kernel) -> ApiKeys:
-    """The API keys of this realm."""
-    return ApiKeys(REALM, kernel.ids, kernel.clock)
-
-
-def open_replies(kernel: Kernel, lists: Conversations) -> Replies:
+def open_replies(kernel: Kernel, quotas: Quotas, lists: Conversations) -> Replies:
     """The replies of this process, which are ended before it ends."""
-    quotas = open_quotas(kernel)
     replies = Replies(kernel, quotas, kernel.section(ChatSettings).replies, Ends(quotas), lists.changed)
     kernel.closing.append(replies.leave)
     return replies
+
+
+def open_keys(kernel: Kernel) -> ApiKeys:
+    """The API keys of this realm."""
+    return ApiKeys(REALM, kernel.ids, kernel.clock)
 
 
 def open_members(kernel: Kernel) -> Members:
@@ -160,7 +159,7 @@ def open_conversations(kernel: Kernel) -> Conversations:
     """The conversations, with copies of lists in the store and in this process."""
     settings = kernel.section(ChatSettings)
     copies = LayeredCopies(kernel.store, LISTS, settings.list_copy_seconds, settings.process_copies)
-    return Conversations(kernel.db, kernel.clock, kernel.gateway.chats, copies, settings)
+    return Conversations(kernel.db, kernel.clock, kernel.gateway.chats, copies, kernel.feeds, settings)
 
 
 def open_sessions(kernel: Kernel) -> Sessions:
@@ -183,5 +182,6 @@ SPEC = AppSpec(
     documents=documents,
     renderer=bodies,
     open_accounts=open_accounts,
+    page=True,
     larger_bodies={f"{API}/conversations/import": IMPORT_BYTES},
 )
