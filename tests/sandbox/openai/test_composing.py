@@ -127,6 +127,7 @@ def test_any_text_has_a_short_title_and_an_answer(text: str) -> None:
 def test_a_long_answer_is_long() -> None:
     assert len(_says("Explain hutongs in 800 words").split()) >= 800
     assert len(_says("介绍胡同，2000字左右")) >= 2000
+    assert len(_says("Write a Python function that sorts names, and explain it in 300 words").split()) >= 300
 
 
 SCHEMA: dict[str, Any] = {
