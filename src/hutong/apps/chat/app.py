@@ -19,6 +19,7 @@ from hutong.apps.chat.account.service import OwnAccount, welcome
 from hutong.apps.chat.account.tasks import Erasure
 from hutong.apps.chat.auth import endpoints as auth
 from hutong.apps.chat.compatible import endpoints as compatible
+from hutong.apps.chat.compatible import usage_endpoints as spent
 from hutong.apps.chat.compatible.envelope import PREFIX, render
 from hutong.apps.chat.compatible.opening import compatible_work, open_compatible
 from hutong.apps.chat.compatible.responses import endpoints as responses
@@ -63,6 +64,7 @@ ROUTERS: tuple[Feature, ...] = (
     auth,
     account,
     usage,
+    spent,
     administration,
     models,
     transfer,
