@@ -24,6 +24,7 @@ ALL = (
     "reclaim",
     "scale",
     "chat_relay",
+    "chat_completions",
     "follow",
     "start",
 )
