@@ -73,7 +73,7 @@ ROUTERS: tuple[Feature, ...] = (
     live,
 )
 """Features below `/api/v1`."""
-AT_THE_ROOT: tuple[Feature, ...] = (operations, compatible, responses, page)
+AT_THE_ROOT: tuple[Feature, ...] = (compatible, responses, operations, page)
 """Features at the app's root: the probe, the compatible endpoint (`/v1`), the page."""
 
 
@@ -93,11 +93,11 @@ def create_app(kernel: Kernel) -> FastAPI:
     app.state.chat = chat = _parts(kernel)
     app.state.compatible = open_compatible(chat, open_quotas(kernel))
     install(app, bodies(kernel))
+    for feature in AT_THE_ROOT:  # first, for routes are looked through one by one, and no call is as frequent as theirs
+        app.include_router(feature.router)
     for feature in ROUTERS:
         app.include_router(feature.router, prefix=API)
     app.router.routes.append(WebSocketRoute(API + live.PATH, open_sockets(app.state.chat.live, kernel)))
-    for feature in AT_THE_ROOT:
-        app.include_router(feature.router)
     return app
 
 
