@@ -28,6 +28,7 @@ ALL = (
     "chat_relay",
     "chat_sockets",
     "chat_tabs",
+    "chat_completions",
     "follow",
     "start",
 )

@@ -19,6 +19,7 @@ from hutong.apps.chat.account.service import OwnAccount, welcome
 from hutong.apps.chat.account.tasks import Erasure
 from hutong.apps.chat.auth import endpoints as auth
 from hutong.apps.chat.compatible import endpoints as compatible
+from hutong.apps.chat.compatible import usage_endpoints as spent
 from hutong.apps.chat.compatible.envelope import PREFIX, render
 from hutong.apps.chat.compatible.opening import compatible_work, open_compatible
 from hutong.apps.chat.compatible.responses import endpoints as responses
@@ -60,11 +61,11 @@ class Feature(Protocol):
 
 
 ROUTERS: tuple[Feature, ...] = (
-    *(auth, account, usage, administration, models, transfer, conversations),
+    *(auth, account, usage, spent, administration, models, transfer, conversations),
     *(messages, live),
 )
 """Features below `/api/v1`, which each router names itself, so that metrics and logs show the whole path."""
-AT_THE_ROOT: tuple[Feature, ...] = (operations, compatible, responses, page)
+AT_THE_ROOT: tuple[Feature, ...] = (compatible, responses, operations, page)
 """Features at the app's root: the probe, the compatible endpoint (`/v1`), the page."""
 
 
@@ -84,7 +85,7 @@ def create_app(kernel: Kernel) -> FastAPI:
     app.state.chat = chat = _parts(kernel)
     app.state.compatible = open_compatible(chat, open_quotas(kernel))
     install(app, bodies(kernel))
-    for feature in (*ROUTERS, *AT_THE_ROOT):
+    for feature in (*AT_THE_ROOT, *ROUTERS):  # routes are looked through one by one, and no call is as frequent as `/v1`
         app.include_router(feature.router)
     app.router.routes.append(WebSocketRoute(API + live.PATH, open_sockets(app.state.chat.live, kernel)))
     return app

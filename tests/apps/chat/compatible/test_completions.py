@@ -5,7 +5,9 @@ from typing import Any
 
 import openai
 import pytest
+from langchain_openai import ChatOpenAI
 from openai import AsyncOpenAI
+from pydantic import SecretStr
 
 from support.deadlines import until
 from support.openai_client import HI, MODEL, records_of, sdk_of
@@ -230,3 +232,16 @@ async def test_what_is_not_there_is_said_in_the_same_words(room: Room, secret: s
         assert (answer.status, (await answer.json())["error"]["code"]) == (404, "unknown_url")
     async with room.stand.client.get(f"{room.stand.base}/chat/v1/chat/completions", headers=sent) as answer:
         assert (answer.status, (await answer.json())["error"]["type"]) == (405, "invalid_request_error")
+
+
+async def test_langchain_talks_through_it(room: Room, secret: str, talker: Talker) -> None:
+    """Unchanged, whole and as a stream; what it used is in the caller's own list."""
+    room.vendor.will(whole("Hello", usage=COUNTS), Script(told("Hel", "lo")))
+    model = ChatOpenAI(model=MODEL, base_url=f"{room.stand.base}/chat/v1", api_key=SecretStr(secret))
+    answer = await model.ainvoke("Hi")
+    pieces = [piece.content async for piece in model.astream("Hi")]
+    (day,) = (await talker.call("GET", "/users/me/usage")).ok["items"]
+
+    assert (answer.content, "".join(map(str, pieces))) == ("Hello", "Hello")
+    assert (day["requests"], day["prompt_tokens"], day["completion_tokens"]) == (2, 16, 5)
+    assert (await talker.call("GET", "/users/me/usage?since=2026-02-01&until=2026-01-01")).status == 422

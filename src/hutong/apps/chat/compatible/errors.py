@@ -48,3 +48,9 @@ class EventsGone(InvalidInput):
     """The events of this response are kept no longer; get it without stream=true."""
 
     code = "compatible.events_gone"
+
+
+class UsageSpanInvalid(InvalidInput):
+    """Name days in order, a year apart at most."""
+
+    code = "compatible.usage_span_invalid"
