@@ -14,6 +14,7 @@ from benchmarks.measure import Finding
 
 ALL = (
     "ledger",
+    "quotas",
     "jobs",
     "job_peers",
     "balance",

@@ -3,6 +3,7 @@
 import asyncio
 import traceback
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,8 +13,10 @@ import yaml
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import Status, events, from_schema
 
+from hutong.apps.chat import app as chat
 from hutong.apps.storefront.app import open_sessions
 from hutong.host.wiring import SPECS
+from hutong.kernel.identity import UserRole
 from hutong.kernel.identity.clients import Client
 from support.stand import Stand
 
@@ -156,7 +159,23 @@ async def a_customer(stand: Stand) -> Callable[[], str]:
     return fresh
 
 
-TOKENS: Mapping[str, Callable[[Stand], Awaitable[Callable[[], str]]]] = {"emoji": a_phone, "storefront": a_customer}
+async def an_administrator(stand: Stand) -> Callable[[], str]:
+    """A new administrator of the chat app each time: generated calls delete accounts, too."""
+    accounts, sessions = chat.open_accounts(stand.host.kernel), chat.open_sessions(stand.host.kernel)
+    loop, client, numbers = asyncio.get_running_loop(), Client(address="127.0.0.1", language="en"), count()
+
+    async def signed_in() -> str:
+        made = await accounts.create(f"admin{next(numbers)}@example.com", role=UserRole.ADMIN)
+        return (await sessions.open(made.id, client)).access_token
+
+    return lambda: asyncio.run_coroutine_threadsafe(signed_in(), loop).result()
+
+
+TOKENS: Mapping[str, Callable[[Stand], Awaitable[Callable[[], str]]]] = {
+    "emoji": a_phone,
+    "storefront": a_customer,
+    "chat": an_administrator,
+}
 
 
 @pytest.mark.filterwarnings("ignore:Do not use the `random` module")  # the server of the stand does, beside it

@@ -104,17 +104,18 @@ def bound_socket(host: str, port: int) -> socket.socket:
     return listener
 
 
-def work(settings: Settings, apps: Sequence[str], metrics_port: int = 0) -> None:
+def work(settings: Settings, apps: Sequence[str], metrics_port: int = 0, metrics_host: str = "127.0.0.1") -> None:
     """Run jobs until SIGTERM or SIGINT, then let running ones finish.
 
     Args:
         settings: of this process.
         apps: whose jobs; none means all.
         metrics_port: serves /metrics there when not 0.
+        metrics_host: address that it serves them on.
     """
     logs.configure(settings.log.level, settings.log.format, process="worker")
     if metrics_port:
-        start_http_server(metrics_port, addr="127.0.0.1")
+        start_http_server(metrics_port, addr=metrics_host)
     with contextlib.suppress(KeyboardInterrupt):
         _runner()(_work(settings, apps))
 

@@ -17,7 +17,12 @@ from hutong.apps.chat.account.administration import Administration
 from hutong.apps.chat.account.members import COPY, Members
 from hutong.apps.chat.account.service import OwnAccount, welcome
 from hutong.apps.chat.account.tasks import Erasure
+from hutong.apps.chat.accounting import record_reply
 from hutong.apps.chat.auth import endpoints as auth
+from hutong.apps.chat.compatible import endpoints as compatible
+from hutong.apps.chat.compatible.envelope import PREFIX, render
+from hutong.apps.chat.compatible.opening import compatible_work, open_compatible
+from hutong.apps.chat.compatible.responses import endpoints as responses
 from hutong.apps.chat.contract.responses import HEADERS
 from hutong.apps.chat.conversations import endpoints as conversations
 from hutong.apps.chat.conversations import transfer_endpoints as transfer
@@ -31,6 +36,7 @@ from hutong.apps.chat.live.service import Live, open_sockets
 from hutong.apps.chat.messages import endpoints as messages
 from hutong.apps.chat.models import endpoints as models
 from hutong.apps.chat.operations import endpoints as operations
+from hutong.apps.chat.page import endpoints as page
 from hutong.apps.chat.replies.opening import Ends
 from hutong.apps.chat.replies.service import Replies
 from hutong.apps.chat.replies.tasks import Sweep
@@ -54,9 +60,12 @@ class Feature(Protocol):
     router: APIRouter
 
 
-ROUTERS: tuple[Feature, ...] = (auth, account, usage, administration, models, transfer, conversations, messages, live)
-"""Features below `/api/v1`."""
-AT_THE_ROOT: tuple[Feature, ...] = (operations,)
+ROUTERS: tuple[Feature, ...] = (
+    *(auth, account, usage, administration, models, transfer, conversations),
+    *(messages, live),
+)
+"""Features below `/api/v1`, which each router names itself, so that metrics and logs show the whole path."""
+AT_THE_ROOT: tuple[Feature, ...] = (operations, compatible, responses, page)
 """Features at the app's root: the probe, the compatible endpoint (`/v1`), the page."""
 
 
@@ -73,26 +82,25 @@ def create_app(kernel: Kernel) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     describe(app, HEADERS)
-    app.state.chat = _parts(kernel)
+    app.state.chat = chat = _parts(kernel)
+    app.state.compatible = open_compatible(chat, open_quotas(kernel))
     install(app, bodies(kernel))
-    for feature in ROUTERS:
-        app.include_router(feature.router, prefix=API)
-    app.router.routes.append(WebSocketRoute(API + live.PATH, open_sockets(app.state.chat.live, kernel)))
-    for feature in AT_THE_ROOT:
+    for feature in (*ROUTERS, *AT_THE_ROOT):
         app.include_router(feature.router)
+    app.router.routes.append(WebSocketRoute(API + live.PATH, open_sockets(app.state.chat.live, kernel)))
     return app
 
 
 def create_work(kernel: Kernel) -> Work:
     """The app's jobs and schedules."""
     settings, quotas = kernel.section(ChatSettings), open_quotas(kernel)
-    sweep = Sweep(kernel, quotas, settings.replies, Ends(quotas))
-    return joined([Work(tasks=Erasure(kernel.db).tasks()), sweep.work()])
+    sweep = Sweep(kernel, quotas, settings.replies, Ends(quotas, record_reply))
+    return joined([Work(tasks=Erasure(kernel.db).tasks()), sweep.work(), compatible_work(kernel, quotas)])
 
 
 def bodies(kernel: Kernel) -> ErrorRenderer:
     """What turns errors into this app's bodies."""
-    return Bodies()
+    return Bodies({PREFIX: render})
 
 
 def documents() -> list[Document[Any]]:
@@ -129,16 +137,16 @@ def open_quotas(kernel: Kernel) -> Quotas:
     return Quotas(REALM, kernel.clock)
 
 
-def open_replies(kernel: Kernel, quotas: Quotas, lists: Conversations) -> Replies:
-    """The replies of this process, which are ended before it ends."""
-    replies = Replies(kernel, quotas, kernel.section(ChatSettings).replies, Ends(quotas), lists.changed)
-    kernel.closing.append(replies.leave)
-    return replies
-
-
 def open_keys(kernel: Kernel) -> ApiKeys:
     """The API keys of this realm."""
     return ApiKeys(REALM, kernel.ids, kernel.clock)
+
+
+def open_replies(kernel: Kernel, quotas: Quotas, lists: Conversations) -> Replies:
+    """The replies of this process, which are ended before it ends."""
+    replies = Replies(kernel, quotas, kernel.section(ChatSettings).replies, Ends(quotas, record_reply), lists.changed)
+    kernel.closing.append(replies.leave)
+    return replies
 
 
 def open_members(kernel: Kernel) -> Members:

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from hutong.apps.chat.compatible.settings import CompatibleSettings
 from hutong.apps.chat.replies.settings import ReplySettings
 from hutong.kernel.identity.sessions import SessionPolicy
 from hutong.kernel.settings import RealmKeys, Section
@@ -42,6 +43,9 @@ class ChatSettings(Section):
     quota: QuotaSettings = Field(QuotaSettings(), description="Limits of users.")
     conversations: ConversationSettings = Field(ConversationSettings(), description="Bounds of conversations.")
     replies: ReplySettings = Field(ReplySettings(), description="Replies of models.")
+    compatible: CompatibleSettings = Field(
+        CompatibleSettings(), description="The endpoint for OpenAI's clients, under `/v1`."
+    )
     default_model: str = Field(
         "", description="Model of a conversation whose maker names none; empty: the first that the user may use."
     )

@@ -184,13 +184,14 @@ def serve(apps: Apps = None, data: Data = None, port: PortOption = 8000, host: H
 def worker(
     apps: Apps = None,
     data: Data = None,
-    metrics_port: Annotated[int, typer.Option(help="Serve /metrics on this port of 127.0.0.1; 0: do not.")] = 0,
+    metrics_port: Annotated[int, typer.Option(help="Serve /metrics on this port; 0: do not.")] = 0,
+    metrics_host: Annotated[str, typer.Option(help="Address that it is served on.")] = "127.0.0.1",
 ) -> None:
     """Run jobs and schedules: any number of these may run, on many machines."""
     check_apps(apps or [])
     settings = settings_for(data)
     require_current_schema(settings)
-    processes.work(settings, apps or [], metrics_port)
+    processes.work(settings, apps or [], metrics_port, metrics_host)
 
 
 def store(data: Data = None) -> None:

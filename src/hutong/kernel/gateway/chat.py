@@ -158,6 +158,10 @@ class ChatStream(Protocol):
         """
         ...
 
+    def batches(self) -> AsyncIterator[Sequence[ChatDelta]]:
+        """The same, all that are there at once; either this or the deltas one by one."""
+        ...
+
     async def aclose(self) -> None:
         """Stop reading and let the provider go."""
         ...

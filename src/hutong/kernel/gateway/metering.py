@@ -4,7 +4,7 @@ Nothing is invented for an answer that broke off: no reason why it ended, no usa
 what was generated until then. Source: reference/chat.md §6.2.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -113,6 +113,11 @@ class MeteredStream:
         self._receipt: Receipt | None = None
 
     async def __aiter__(self) -> AsyncIterator[ChatDelta]:
+        async for deltas in self.batches():
+            for delta in deltas:
+                yield delta
+
+    async def batches(self) -> AsyncIterator[Sequence[ChatDelta]]:
         tally = self._tally
         try:
             async for deltas in self._inner:
@@ -121,8 +126,9 @@ class MeteredStream:
                         tally.add(delta.text, delta.beside)
                     if delta.usage is not None:
                         self._told = delta.usage
-                    self._last = delta.raw
-                    yield delta
+                if deltas:
+                    self._last = deltas[-1].raw
+                    yield deltas
                 if tally.size > FOLD:
                     await tally.fold()
         except ProviderFailed as error:
@@ -132,7 +138,7 @@ class MeteredStream:
             return
         self._outcome = "ok"
         if self._told is None:
-            yield await self._counted()
+            yield [await self._counted()]
 
     async def aclose(self) -> None:
         self._closed = True

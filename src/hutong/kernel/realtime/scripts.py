@@ -12,13 +12,12 @@ OPEN = Script(
     "realtime.open",
     """
     local owner = redis.call('GET', KEYS[1])
-    if owner == ARGV[1] then return 1 end
-    if owner or redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
+    if owner ~= ARGV[1] and (owner or redis.call('EXISTS', KEYS[2]) == 1) then return {0, 0} end
     redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-    return 1
+    return {1, redis.call('EXISTS', KEYS[3])}
     """,
 )
-"""Take a log nobody has ever written. ARGV: token, lease ms. 1, or 0 if it is taken."""
+"""Take a log nobody has ever written. ARGV: token, lease ms. {1, whether a stop was asked for}, or {0, 0} if it is taken."""
 
 _STORED = """
     local function stored()

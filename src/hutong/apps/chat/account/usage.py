@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from hutong.apps.chat.contract.responses import SIGNED_IN, WITH_BODY, failures
 from hutong.apps.chat.deps import App, Caller
-from hutong.apps.chat.envelope import ok
+from hutong.apps.chat.envelope import API, ok
 from hutong.apps.chat.rows.errors import KeyUnknown
 from hutong.kernel.http.strict import StrictModel, StrictRoute
 from hutong.kernel.identity.api_keys import LONGEST_NAME, ApiKey
@@ -16,7 +16,7 @@ from hutong.kernel.quotas import COUNTERS, CounterUse
 from hutong.kit.clock import iso_z
 from hutong.kit.ids import parse_id
 
-router = APIRouter(prefix="/users/me", tags=["account"], route_class=StrictRoute)
+router = APIRouter(prefix=f"{API}/users/me", tags=["account"], route_class=StrictRoute)
 
 
 class CounterView(BaseModel):

@@ -5,11 +5,11 @@ from pydantic import BaseModel, Field
 
 from hutong.apps.chat.contract.responses import SIGNED_IN, failures
 from hutong.apps.chat.deps import App, Caller
-from hutong.apps.chat.envelope import ok
+from hutong.apps.chat.envelope import API, ok
 from hutong.kernel.gateway.routing import ModelCard
 from hutong.kernel.http.strict import StrictRoute
 
-router = APIRouter(prefix="/models", tags=["models"], route_class=StrictRoute)
+router = APIRouter(prefix=f"{API}/models", tags=["models"], route_class=StrictRoute)
 
 
 class PriceView(BaseModel):
