@@ -17,6 +17,7 @@ from hutong.apps.chat.account.administration import Administration
 from hutong.apps.chat.account.members import COPY, Members
 from hutong.apps.chat.account.service import OwnAccount, welcome
 from hutong.apps.chat.account.tasks import Erasure
+from hutong.apps.chat.accounting import record_reply
 from hutong.apps.chat.auth import endpoints as auth
 from hutong.apps.chat.compatible import endpoints as compatible
 from hutong.apps.chat.compatible import usage_endpoints as spent
@@ -94,7 +95,7 @@ def create_app(kernel: Kernel) -> FastAPI:
 def create_work(kernel: Kernel) -> Work:
     """The app's jobs and schedules."""
     settings, quotas = kernel.section(ChatSettings), open_quotas(kernel)
-    sweep = Sweep(kernel, quotas, settings.replies, Ends(quotas))
+    sweep = Sweep(kernel, quotas, settings.replies, Ends(quotas, record_reply))
     return joined([Work(tasks=Erasure(kernel.db).tasks()), sweep.work(), compatible_work(kernel, quotas)])
 
 
@@ -137,16 +138,16 @@ def open_quotas(kernel: Kernel) -> Quotas:
     return Quotas(REALM, kernel.clock)
 
 
-def open_replies(kernel: Kernel, quotas: Quotas, lists: Conversations) -> Replies:
-    """The replies of this process, which are ended before it ends."""
-    replies = Replies(kernel, quotas, kernel.section(ChatSettings).replies, Ends(quotas), lists.changed)
-    kernel.closing.append(replies.leave)
-    return replies
-
-
 def open_keys(kernel: Kernel) -> ApiKeys:
     """The API keys of this realm."""
     return ApiKeys(REALM, kernel.ids, kernel.clock)
+
+
+def open_replies(kernel: Kernel, quotas: Quotas, lists: Conversations) -> Replies:
+    """The replies of this process, which are ended before it ends."""
+    replies = Replies(kernel, quotas, kernel.section(ChatSettings).replies, Ends(quotas, record_reply), lists.changed)
+    kernel.closing.append(replies.leave)
+    return replies
 
 
 def open_members(kernel: Kernel) -> Members:

@@ -12,7 +12,7 @@ import pytest
 from support.deadlines import until
 from support.http import http_client
 from support.installation import Caller, Installation, installed
-from support.scripted_vendor import ROLE, Hang, Script, ScriptedVendor, delta, scripted_vendor, told
+from support.scripted_vendor import ROLE, Hang, Script, ScriptedVendor, Step, delta, scripted_vendor, told
 from support.talk_room import MODEL, settings_for
 from support.talker import Answer, Talker
 
@@ -122,8 +122,8 @@ async def test_dead_before_anything_was_generated_it_costs_nothing_and_the_messa
 
 @pytest.mark.parametrize("failpoint", NOT_SETTLED)
 async def test_dead_with_words_they_are_kept_and_charged_once(house: House, failpoint: str) -> None:
-    words = [ROLE, *(step for word in ("One", " two", " three") for step in (delta(word), 0.15))]
-    ending: list[Any] = [Hang()] if failpoint == "chat.reply.saved" else told()[1:]
+    words: list[Step] = [ROLE, *(step for word in ("One", " two", " three") for step in (delta(word), 0.15))]
+    ending: list[Step] = [Hang()] if failpoint == "chat.reply.saved" else told()[1:]
     conversation = await house.dies_at(failpoint, Script([*words, *ending]))
     _, reply = await house.messages(conversation)
 
@@ -147,7 +147,7 @@ async def test_dead_after_the_end_it_is_complete_and_stays_so(house: House, fail
 
 async def test_a_sweep_that_dies_leaves_it_to_the_next_one(house: House) -> None:
     house.installation.arm("chat.sweep.read")
-    words = [ROLE, delta("One"), 0.3, Hang()]
+    words: list[Step] = [ROLE, delta("One"), 0.3, Hang()]
     conversation = await house.dies_at("chat.reply.saved", Script(words))
     _, reply = await house.messages(conversation)
 
