@@ -20,7 +20,8 @@ from hutong.apps.chat.account.tasks import Erasure
 from hutong.apps.chat.auth import endpoints as auth
 from hutong.apps.chat.compatible import endpoints as compatible
 from hutong.apps.chat.compatible.envelope import PREFIX, render
-from hutong.apps.chat.compatible.opening import open_compatible
+from hutong.apps.chat.compatible.opening import compatible_work, open_compatible
+from hutong.apps.chat.compatible.responses import endpoints as responses
 from hutong.apps.chat.contract.responses import HEADERS
 from hutong.apps.chat.conversations import endpoints as conversations
 from hutong.apps.chat.conversations import transfer_endpoints as transfer
@@ -63,7 +64,7 @@ ROUTERS: tuple[Feature, ...] = (
     *(messages, live),
 )
 """Features below `/api/v1`, which each router names itself, so that metrics and logs show the whole path."""
-AT_THE_ROOT: tuple[Feature, ...] = (operations, compatible, page)
+AT_THE_ROOT: tuple[Feature, ...] = (operations, compatible, responses, page)
 """Features at the app's root: the probe, the compatible endpoint (`/v1`), the page."""
 
 
@@ -93,7 +94,7 @@ def create_work(kernel: Kernel) -> Work:
     """The app's jobs and schedules."""
     settings, quotas = kernel.section(ChatSettings), open_quotas(kernel)
     sweep = Sweep(kernel, quotas, settings.replies, Ends(quotas))
-    return joined([Work(tasks=Erasure(kernel.db).tasks()), sweep.work()])
+    return joined([Work(tasks=Erasure(kernel.db).tasks()), sweep.work(), compatible_work(kernel, quotas)])
 
 
 def bodies(kernel: Kernel) -> ErrorRenderer:
@@ -110,7 +111,7 @@ def _parts(kernel: Kernel) -> Chat:
     settings = kernel.section(ChatSettings)
     accounts, sessions, members = open_accounts(kernel), open_sessions(kernel), open_members(kernel)
     chosen, quotas, keys = open_conversations(kernel), open_quotas(kernel), open_keys(kernel)
-    replies = open_replies(kernel, chosen)
+    replies = open_replies(kernel, quotas, chosen)
     per_user = Limit(f"user.{REALM}", kernel.settings.limits.user_per_minute)
     return Chat(
         kernel=kernel,
@@ -135,17 +136,16 @@ def open_quotas(kernel: Kernel) -> Quotas:
     return Quotas(REALM, kernel.clock)
 
 
-def open_keys(kernel: Kernel) -> ApiKeys:
-    """The API keys of this realm."""
-    return ApiKeys(REALM, kernel.ids, kernel.clock)
-
-
-def open_replies(kernel: Kernel, lists: Conversations) -> Replies:
+def open_replies(kernel: Kernel, quotas: Quotas, lists: Conversations) -> Replies:
     """The replies of this process, which are ended before it ends."""
-    quotas = open_quotas(kernel)
     replies = Replies(kernel, quotas, kernel.section(ChatSettings).replies, Ends(quotas), lists.changed)
     kernel.closing.append(replies.leave)
     return replies
+
+
+def open_keys(kernel: Kernel) -> ApiKeys:
+    """The API keys of this realm."""
+    return ApiKeys(REALM, kernel.ids, kernel.clock)
 
 
 def open_members(kernel: Kernel) -> Members:
@@ -159,7 +159,7 @@ def open_conversations(kernel: Kernel) -> Conversations:
     """The conversations, with copies of lists in the store and in this process."""
     settings = kernel.section(ChatSettings)
     copies = LayeredCopies(kernel.store, LISTS, settings.list_copy_seconds, settings.process_copies)
-    return Conversations(kernel.db, kernel.clock, kernel.gateway.chats, copies, settings)
+    return Conversations(kernel.db, kernel.clock, kernel.gateway.chats, copies, kernel.feeds, settings)
 
 
 def open_sessions(kernel: Kernel) -> Sessions:

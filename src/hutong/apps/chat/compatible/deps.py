@@ -10,6 +10,7 @@ from starlette.types import Scope
 
 from hutong.apps.chat.compatible.accounts import Accounts
 from hutong.apps.chat.compatible.callers import Callers
+from hutong.apps.chat.compatible.responses.service import Responses
 from hutong.kernel.gateway.chats import Chats
 from hutong.kernel.quotas import QuotaUse
 from hutong.kit.clock import Clock
@@ -23,6 +24,7 @@ class Compatible:
         callers: lets callers in.
         chats: the models.
         accounts: quotas and records.
+        responses: the Responses of this process.
         clock: measures.
         usual_output: tokens that are reserved for an answer whose caller names no bound.
     """
@@ -30,6 +32,7 @@ class Compatible:
     callers: Callers
     chats: Chats
     accounts: Accounts
+    responses: Responses
     clock: Clock
     usual_output: int
 

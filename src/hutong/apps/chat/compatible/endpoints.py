@@ -76,13 +76,12 @@ async def list_models(request: Request) -> Response:
     "/models/{model}",
     responses=failing(404) | answering("The model."),
     summary="A model, as OpenAI's clients ask for it",
-    openapi_extra={"parameters": [{"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}]},
 )
-async def get_model(request: Request) -> Response:
+async def get_model(request: Request, model: str) -> Response:
     """One that the caller may use."""
     parts = compatible_of(request)
     caller = await parts.callers.admit(request.scope)
-    return _json(_model(parts.chats.model(request.path_params["model"], vip=caller.member.is_vip)))
+    return _json(_model(parts.chats.model(model, vip=caller.member.is_vip)))
 
 
 async def _whole(parts: Compatible, call: ChatCall, charge: Charge, *, vip: bool, begun: float) -> Response:

@@ -10,7 +10,8 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from hutong.apps.chat.compatible.envelope import INVALID, SERVER
-from hutong.kernel.http.answers import JSON
+from hutong.kernel.http.answers import JSON, PathUnknown
+from hutong.kit.text import is_clean
 
 ERROR_BODY: Mapping[str, Any] = {
     "type": "object",
@@ -43,11 +44,18 @@ MEANINGS: Mapping[int, str] = {
 
 
 class RawRoute(APIRoute):
-    """A route whose endpoint takes the request and nothing else."""
+    """A route whose endpoint takes the request and what stands in the path, and nothing else."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handler: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
-        return handler
+        endpoint: Callable[..., Coroutine[Any, Any, Response]] = self.endpoint
+
+        async def raw(request: Request) -> Response:
+            places = request.path_params
+            if not all(map(is_clean, places.values())):
+                raise PathUnknown  # PostgreSQL refuses to look for a NUL
+            return await endpoint(request, **places)
+
+        return raw
 
 
 def failing(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -20,3 +20,4 @@ class CompatibleSettings(Section):
     save_seconds: float = Field(
         2.0, gt=0, description="Seconds between two savings of a response that is being written."
     )
+    sweep_seconds: float = Field(20.0, gt=0, description="Seconds between two looks for calls whose process died.")

@@ -45,7 +45,7 @@ class CompletionStream(Response):
         self.status_code = 200
         self.background = None
         self._stream, self._charge, self._accounts, self._with_usage = stream, charge, accounts, with_usage
-        self._headers = [*EVENTS, *((name.encode(), value.encode()) for name, value in headers.items())]
+        self._sent_headers = [*EVENTS, *((name.encode(), value.encode()) for name, value in headers.items())]
         self._gone = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,7 +53,7 @@ class CompletionStream(Response):
         watching = asyncio.create_task(self._let_go_when_gone(receive))
         settled = False
         try:
-            await send({"type": "http.response.start", "status": 200, "headers": self._headers})
+            await send({"type": "http.response.start", "status": 200, "headers": self._sent_headers})
             last, outcome = await self._pass_on(send)
             await self._settle(outcome)
             settled = True

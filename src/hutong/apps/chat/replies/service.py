@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from hutong.apps.chat.envelope import topic_of
 from hutong.apps.chat.replies import opening, planning
 from hutong.apps.chat.replies.errors import Leaving, MessageTooLong, ReplyRunning
 from hutong.apps.chat.replies.events import ERROR, STARTED, ended, error_of, said, started
@@ -299,8 +300,3 @@ class Replies:
             await asyncio.wait(tasks, timeout=LAST_SECONDS)
         await end(*(task for _, task in tuple(self._runs.values())))
         await self._tending.close()
-
-
-def topic_of(user_id: int) -> str:
-    """The feed of a user."""
-    return f"chat:{user_id}"

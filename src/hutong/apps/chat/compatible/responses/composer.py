@@ -76,6 +76,17 @@ class Composer:
         events.append(self._event(f"response.{ended.value}", response=self._shown()))
         return events
 
+    def present(self) -> dict[str, Any]:
+        """The object as it is in the middle of the stream."""
+        if self._open is not None:
+            self._open.settle()
+        return self._shown()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the model said why it ended."""
+        return self._finish is not None
+
     def _say(self, said: Mapping[str, Any], logprobs: list[Any], events: list[Event]) -> None:
         thought = next((said[name] for name in REASONING if isinstance(said.get(name), str)), "")
         if thought:
