@@ -119,7 +119,7 @@ def test_the_example_filled_in_is_a_production_that_starts(monkeypatch: pytest.M
     """With what compose adds; as it is, it lacks every secret."""
     for name in [name for name in os.environ if name.startswith("HUTONG_")]:
         monkeypatch.delenv(name)
-    given = example() | FILLED
+    given = {**example(), **FILLED}
     for name, value in given.items():
         monkeypatch.setenv(name, value)
     for name, value in services("production")["api"]["environment"].items():

@@ -157,14 +157,14 @@ export function short(value) {
 
 /** A moment in words: how long until then or since, or the day. */
 export function when(moment) {
-  const seconds = (new Date(moment).getTime() - Date.now()) / 1000, far = Math.abs(seconds);
-  const relative = new Intl.RelativeTimeFormat(language(), { numeric: "auto" });
+  const then = new Date(moment), seconds = (then.getTime() - Date.now()) / 1000, far = Math.abs(seconds);
+  const relative = new Intl.RelativeTimeFormat(language(), { numeric: "auto" }), chinese = language() === "zh-CN";
   if (far < 60) return relative.format(Math.round(seconds), "second");
   if (far < 3600) return relative.format(Math.round(seconds / 60), "minute");
-  const sameDay = new Date(moment).toDateString() === new Date().toDateString();
-  const clock = new Intl.DateTimeFormat(language(), { hour: "2-digit", minute: "2-digit" }).format(new Date(moment));
-  if (sameDay) return language() === "zh-CN" ? clock : `at ${clock}`;
-  if (far < 48 * 3600) return relative.format(seconds > 0 ? 1 : -1, "day") + (language() === "zh-CN" ? clock : ` at ${clock}`);
-  const date = new Intl.DateTimeFormat(language(), { month: "long", day: "numeric" }).format(new Date(moment));
-  return language() === "zh-CN" || seconds < 0 ? date : `on ${date}`;
+  const clock = new Intl.DateTimeFormat(language(), { hour: "2-digit", minute: "2-digit" }).format(then);
+  const days = Math.round((new Date(then).setHours(0, 0, 0, 0) - new Date().setHours(0, 0, 0, 0)) / 86_400_000);
+  if (days === 0) return chinese ? clock : `at ${clock}`;
+  if (Math.abs(days) === 1) return chinese ? relative.format(days, "day") + clock : `${relative.format(days, "day")} at ${clock}`;
+  const date = new Intl.DateTimeFormat(language(), { month: "long", day: "numeric" }).format(then);
+  return chinese || seconds < 0 ? date : `on ${date}`;
 }
