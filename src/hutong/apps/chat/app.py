@@ -86,7 +86,10 @@ def create_app(kernel: Kernel) -> FastAPI:
     app.state.chat = chat = _parts(kernel)
     app.state.compatible = open_compatible(chat, open_quotas(kernel))
     install(app, bodies(kernel))
-    for feature in (*AT_THE_ROOT, *ROUTERS):  # routes are looked through one by one, and no call is as frequent as `/v1`
+    for feature in (
+        *AT_THE_ROOT,
+        *ROUTERS,
+    ):  # routes are looked through one by one, and no call is as frequent as `/v1`
         app.include_router(feature.router)
     app.router.routes.append(WebSocketRoute(API + live.PATH, open_sockets(app.state.chat.live, kernel)))
     return app

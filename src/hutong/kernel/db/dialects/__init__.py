@@ -6,7 +6,7 @@ Its page is docs/kernel/db.md.
 
 from importlib import import_module
 
-from sqlalchemy import Connection, DateTime, Dialect, Text
+from sqlalchemy import Connection, DateTime, Dialect, String, Text
 
 from hutong.kernel.db.dialects.support import DialectSupport
 
@@ -31,6 +31,6 @@ def moment(dialect: Dialect) -> DateTime:
     return DateTime() if dialect.name == "default" else support(dialect).moment
 
 
-def long_text(dialect: Dialect) -> Text:
+def long_text(dialect: Dialect) -> String:
     """The type of a text of megabytes; for SQLAlchemy's own dialect, which only prints statements, a plain one."""
     return Text() if dialect.name == "default" else support(dialect).long_text

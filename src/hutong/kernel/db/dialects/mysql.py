@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 
 from asyncmy.connection import Connection as Raw
 from asyncmy.errors import Error as DriverError
-from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, Table, event, func, text
+from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, String, Table, event, func, text
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.mysql import DATETIME, MEDIUMTEXT, insert
 from sqlalchemy.engine import URL
@@ -53,7 +53,7 @@ class MysqlSupport(DialectSupport):
 
     now_sql = "UTC_TIMESTAMP(6)"
     moment = DATETIME(fsp=6)
-    long_text = MEDIUMTEXT()  # TEXT ends at 64 KiB
+    long_text: String = MEDIUMTEXT()  # TEXT ends at 64 KiB
 
     def now_plus_sql(self, seconds: str) -> str:
         return f"UTC_TIMESTAMP(6) + INTERVAL ROUND({seconds} * 1000000) MICROSECOND"

@@ -4,7 +4,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, CursorResult, DateTime, Row, Select, Table, Text, Update, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    CursorResult,
+    DateTime,
+    Row,
+    Select,
+    String,
+    Table,
+    Text,
+    Update,
+    update,
+)
 from sqlalchemy.sql.schema import Column
 
 if TYPE_CHECKING:
@@ -24,7 +36,7 @@ class DialectSupport(ABC):
     now_sql: str
     moment = DateTime()
     """The type of a moment with microseconds; its `timezone` says whether the driver wants it aware."""
-    long_text = Text()
+    long_text: String = Text()
     """The type of a text that may have 16 MiB."""
 
     @abstractmethod
