@@ -27,12 +27,6 @@ class NotYourWords(InvalidInput):
     code = "chat.not_your_words"
 
 
-class NoPlaceForReply(InvalidInput):
-    """A new message follows a reply, or begins the conversation; name such a parent_id."""
-
-    code = "chat.no_place_for_reply"
-
-
 class MessageTooLong(Unprocessable):
     """The message is too long."""
 
