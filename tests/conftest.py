@@ -16,7 +16,9 @@ from support.stand import Stand, standing
 
 STORES = {"redis": "redis_server", "cluster": "redis_masters"}
 HERE = Path(__file__).parent
-ON_A_CLUSTER_TOO = [HERE / folder for folder in ("apps/emoji/flows", "apps/storefront/flows", "kernel/jobs")]
+ON_A_CLUSTER_TOO = [
+    HERE / folder for folder in ("apps/emoji/flows", "apps/storefront/flows", "kernel/jobs", "kernel/realtime")
+]
 DATABASES = ["sqlite", *(pytest.param(name, marks=pytest.mark.server) for name in ("postgresql", "mariadb"))]
 
 

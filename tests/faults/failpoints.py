@@ -55,6 +55,20 @@ OF_ORDERS = (
 """Died at in tests/kernel/orders/test_kills.py."""
 OF_QUOTAS = ("quotas.reserve.taken", "quotas.reserve.committed", "quotas.settle.closed")
 """Died at in tests/kernel/quotas/test_processes.py."""
+OF_REPLIES = (
+    "chat.reply.reserved",
+    "chat.reply.opened",
+    "chat.reply.committed",
+    "chat.reply.asking",
+    "chat.reply.begun",
+    "chat.reply.saved",
+    "chat.reply.generated",
+    "chat.reply.finished",
+    "chat.reply.settled",
+    "chat.reply.told",
+    "chat.sweep.read",
+)
+"""Died at in tests/apps/chat/replies/test_deaths.py."""
 ANSWER_UNKNOWN = {"emoji.submit.created"}
 """Killed between the vendor's answer and writing it down: nobody can know it, so one more generation is paid for."""
 

@@ -11,7 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from faults.failpoints import ANSWER_UNKNOWN, AROUND_TRANSACTIONS, FAILPOINTS, OF_ORDERS, OF_QUOTAS, OF_SESSIONS
+from faults.failpoints import (
+    ANSWER_UNKNOWN,
+    AROUND_TRANSACTIONS,
+    FAILPOINTS,
+    OF_ORDERS,
+    OF_QUOTAS,
+    OF_REPLIES,
+    OF_SESSIONS,
+)
 from faults.fleet import Fleet, fleet_on
 from faults.run import broken_promises
 from support.http import http_client
@@ -42,7 +50,7 @@ def named_in_source() -> set[str]:
 
 
 def test_every_failpoint_of_the_source_is_tried() -> None:
-    assert named_in_source() <= {*FAILPOINTS, *OF_ORDERS, *OF_QUOTAS, *OF_SESSIONS}
+    assert named_in_source() <= {*FAILPOINTS, *OF_ORDERS, *OF_QUOTAS, *OF_REPLIES, *OF_SESSIONS}
     assert set(AROUND_TRANSACTIONS) <= set(FAILPOINTS)
 
 

@@ -49,6 +49,10 @@ def test_systemd_waits_until_everything_has_drained() -> None:
     [
         (r"^    client_max_body_size (\d+)m;", load_settings(env="test").http.max_body_bytes),
         (r"emoji/upload\$ \{\n\s+client_max_body_size (\d+)m;", SPECS["emoji"].larger_bodies["/api/v1/emoji/upload"]),
+        (
+            r"conversations/import\$ \{\n\s+client_max_body_size (\d+)m;",
+            SPECS["chat"].larger_bodies["/api/v1/conversations/import"],
+        ),
         (r"location /files/ \{\n\s+client_max_body_size (\d+)m;", FILES_BODY),
     ],
 )
@@ -77,6 +81,7 @@ def test_the_sample_settings_of_the_storefront_are_settings(monkeypatch: pytest.
     monkeypatch.setenv("HUTONG_SECRET", secret)
     monkeypatch.setenv("HUTONG_STOREFRONT__TOKENS__KEYS", keys)
     monkeypatch.setenv("HUTONG_EMOJI__TOKENS__KEYS", keys)
+    monkeypatch.setenv("HUTONG_CHAT__TOKENS__KEYS", keys)
     monkeypatch.setenv("HUTONG_SMTP__PASSWORD", "a password")
     monkeypatch.setenv("HUTONG_DASHSCOPE__BASE_URL", "https://dashscope.aliyuncs.com/api/v1")
     monkeypatch.setenv("HUTONG_DASHSCOPE__API_KEY", "sk-an-account-of-their-own")

@@ -223,7 +223,9 @@ def test_a_laptop_keeps_secrets_of_its_own(tmp_path: Path, monkeypatch: pytest.M
     assert modes == {0o600}
 
 
-DOCS = [f"/{app}/{page}" for app in ("emoji", "storefront") for page in ("docs", "openapi.json", "docs/start.js")]
+DOCS = [
+    f"/{app}/{page}" for app in ("emoji", "storefront", "chat") for page in ("docs", "openapi.json", "docs/start.js")
+]
 
 
 async def test_production_describes_no_api_and_starts_nothing_local(

@@ -11,7 +11,7 @@ from support.stand import Stand, until
 pytestmark = [pytest.mark.browser, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
 
 FRONT, SANDBOX, MAIL, API = "/", "/sandbox/dashscope/", "/sandbox/mail/", "/emoji/docs"
-WECHAT_PAY = "/sandbox/wechatpay/"
+WECHAT_PAY, OPENAI = "/sandbox/wechatpay/", "/sandbox/openai/"
 WORDS = {
     (FRONT, "en"): [
         "Hutong is up",
@@ -26,6 +26,15 @@ WORDS = {
     (SANDBOX, "zh-CN"): ["DashScope 沙箱", "没有布置故障", "拒绝账号", "保存"],
     (WECHAT_PAY, "en"): ["WeChat Pay sandbox", "No order yet", "No mishap is armed", "Probe signature", "Vendor down"],
     (WECHAT_PAY, "zh-CN"): ["微信支付沙箱", "还没有订单", "没有布置故障", "签名探测", "服务中断"],
+    (OPENAI, "en"): [
+        "OpenAI sandbox",
+        "No call yet",
+        "No mishap is armed",
+        "End early",
+        "Tokens a minute",
+        "gpt-4o-mini",
+    ],
+    (OPENAI, "zh-CN"): ["OpenAI 沙箱", "还没有调用", "没有布置故障", "提前结束", "每分钟 token 数"],
     (MAIL, "en"): ["Mail sandbox", "No mail yet", "No mishap is armed", "Lose the answer", "messages.json"],
     (MAIL, "zh-CN"): ["邮件沙箱", "还没有邮件", "没有布置故障", "丢失应答", "messages.json"],
     (API, "en"): [

@@ -13,10 +13,14 @@ import pytest
 from fastapi import APIRouter
 from starlette.routing import Mount, Route
 
+from hutong.apps.chat.app import open_accounts, open_sessions
 from hutong.host.api_page import add_api_page
 from hutong.host.asgi import OWN_PAGES
 from hutong.kernel.files import DiskStorage, files_app
+from hutong.kernel.identity import UserRole
+from hutong.kernel.identity.clients import Client as CallersSide
 from hutong.kernel.settings import RealmKeys
+from support.chatter import chatter, exchange
 from support.stand import Phone, Reply, Stand, photo
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -47,9 +51,19 @@ PUBLIC: Mapping[tuple[str, str], str] = {
     ("GET", "/storefront/docs"): "The description to read and try out; not in production.",
     ("GET", "/storefront/docs/start.js"): "Its script; not in production.",
     ("GET", "/storefront/docs/assets/*"): "Swagger UI; not in production.",
+    ("POST", "/chat/api/v1/auth/register"): "Whoever opens an account has no token yet; limited by address.",
+    ("POST", "/chat/api/v1/auth/login"): "Whoever signs in has no token yet; limited by address, locks.",
+    ("POST", "/chat/api/v1/auth/refresh"): "The refresh token in the body is the permission.",
+    ("GET", "/chat/health"): "The contract says so; names parts, up or down, and no more.",
+    ("GET", "/chat/openapi.json"): "The description of the API; not in production.",
+    ("GET", "/chat/docs"): "The description to read and try out; not in production.",
+    ("GET", "/chat/docs/start.js"): "Its script; not in production.",
+    ("GET", "/chat/docs/assets/*"): "Swagger UI; not in production.",
     ("GET", "/files/{key:path}"): "The signature in the link is the permission.",
     ("POST", "/files/upload"): "The signature in the form is the permission.",
     ("GET", "/"): "Links to the rest.",
+    ("GET", "/chat/"): "The page, with which people sign in.",
+    ("GET", "/chat/page/{path:path}"): "Its style sheets and modules, part of the package.",
     ("GET", "/livez"): "For whoever restarts processes; tells nothing.",
     ("GET", "/readyz"): "For load balancers; names parts, up or down, and no more.",
     ("GET", "/metrics"): "For Prometheus; counts and times only. A proxy in front must not pass it on.",
@@ -62,6 +76,8 @@ PROBES = (
     *("/storefront/admin", "/storefront/health", "/storefront/metrics", "/storefront/.env", "/storefront/api"),
     *("/storefront/api/client/auth/me/", "/storefront//api/client/auth/me", "/storefront/api/client/auth/ME"),
     *("/storefront/api/payment/notify", "/storefront/api/client/order/status/", "/storefront/files/x"),
+    *("/chat/admin", "/chat/metrics", "/chat/.env", "/chat/api", "/chat/api/v1", "/chat/api/v1/health"),
+    *("/chat/api/v1/users/me/", "/chat//api/v1/users/me", "/chat/api/v1/users/ME/quota", "/chat/api/v2/users/me"),
     *("/emoji/api/v1/config/", "/emoji/API/v1/config", "/emoji/api/v1/user/1", "/emoji/api/v1/emoji/task"),
 )
 
@@ -74,15 +90,18 @@ class App(NamedTuple):
         invalid, expired, kind: codes of tokens that are none, are over, or are for something else.
     """
 
-    missing: int
-    invalid: int
-    expired: int
-    kind: int
+    missing: int | str
+    invalid: int | str
+    expired: int | str
+    kind: int | str
 
 
 APPS: Mapping[str, App] = {
     "emoji": App(401003, 401002, 401001, 401002),
     "storefront": App(10002, 10015, 10013, 10009),
+    "chat": App(
+        "identity.token_missing", "identity.token_invalid", "identity.token_expired", "identity.token_wrong_kind"
+    ),
 }
 
 
@@ -127,7 +146,16 @@ def closed(stand: Stand, app: str = "") -> list[Way]:
 
 def filled(path: str, thing: str = "1") -> str:
     """The path with something in its places."""
-    for place in ("{task_id}", "{order_no}", "{session_id}"):
+    for place in (
+        "{task_id}",
+        "{order_no}",
+        "{session_id}",
+        "{user_id}",
+        "{key_id}",
+        "{conversation_id}",
+        "{message_id}",
+        "{response_id}",
+    ):
         path = path.replace(place, thing)
     return path.replace("{channel}", "wechat").replace("{key:path}", "uploads/1/2.jpg").replace("*", "nothing.css")
 
@@ -142,12 +170,24 @@ async def ask(stand: Stand, way: Way, token: str | None = None, thing: str = "1"
         return Reply(answer.status, answer.headers, shown)
 
 
+def expected(way: Way, code: int | str) -> int | str:
+    """The code for a way in: OpenAI's endpoints have one for every token that is none."""
+    return "invalid_api_key" if way.path.startswith("/chat/v1/") else code
+
+
+def code_in(reply: Reply) -> int | str:
+    """The code of a failed answer, whichever app gave it."""
+    failure = reply.body.get("error")
+    return str(failure["code"]) if isinstance(failure, dict) else reply.code
+
+
 async def tokens(stand: Stand) -> dict[str, str]:
     """A good token of a user of each app."""
-    return {"emoji": (await stand.phone()).token, "storefront": (await stand.customer()).access}
+    lin = await chatter(stand, f"lin{stand.phones}")
+    return {"emoji": (await stand.phone()).token, "storefront": (await stand.customer()).access, "chat": lin.access}
 
 
-def forged(stand: Stand, app: str, token: str) -> dict[str, tuple[str, int]]:
+def forged(stand: Stand, app: str, token: str) -> dict[str, tuple[str, int | str]]:
     """Tokens that are none of ours, made after a good one, with the code that each gets."""
     key, codes = stand.settings.realm_keys(app, RealmKeys())[0], APPS[app]
     secret, head = key.secret.get_secret_value(), {"kid": jwt.get_unverified_header(token)["kid"]}
@@ -166,6 +206,13 @@ def forged(stand: Stand, app: str, token: str) -> dict[str, tuple[str, int]]:
         "for renewal": (jwt.encode({**good, "type": "refresh"}, secret, "HS256", head), codes.kind),
         "without an end": (jwt.encode(endless, secret, "HS256", head), codes.invalid),
     }
+
+
+async def administrators_token(stand: Stand, name: str) -> str:
+    """A token of a new administrator of the chat app, without the time that passwords take."""
+    made = await open_accounts(stand.host.kernel).create(f"{name}@example.com", role=UserRole.ADMIN)
+    opened = await open_sessions(stand.host.kernel).open(made.id, CallersSide("127.0.0.1", "en"))
+    return opened.access_token
 
 
 async def test_the_routers_answer_what_is_described_and_what_is_listed_here(stand: Stand) -> None:
@@ -199,9 +246,8 @@ async def test_nobody_gets_in_anywhere_else(stand: Stand, app: str) -> None:
     ]
     for headers in attempts:
         answers = {way: (await ask(stand, way, **headers)) for way in closed(stand, app)}
-        assert {way: (reply.status, reply.code) for way, reply in answers.items()} == dict.fromkeys(
-            closed(stand, app), (401, APPS[app].missing)
-        )
+        told = {way: (reply.status, code_in(reply)) for way, reply in answers.items()}
+        assert told == {way: (401, expected(way, APPS[app].missing)) for way in closed(stand, app)}
         assert all(reply.headers["WWW-Authenticate"].startswith("Bearer") for reply in answers.values())
 
 
@@ -216,8 +262,8 @@ async def test_a_token_in_the_address_is_none(stand: Stand) -> None:
 async def test_a_forged_token_opens_nothing(stand: Stand, app: str) -> None:
     token = (await tokens(stand))[app]
     for name, (text, code) in forged(stand, app, token).items():
-        answers = {way: (await ask(stand, way, text)).code for way in closed(stand, app)}
-        assert answers == dict.fromkeys(closed(stand, app), code), name
+        answers = {way: code_in(await ask(stand, way, text)) for way in closed(stand, app)}
+        assert answers == {way: expected(way, code) for way in closed(stand, app)}, name
 
 
 async def test_strangers_learn_nothing_from_a_broken_body(stand: Stand) -> None:
@@ -275,15 +321,52 @@ async def test_other_customers_things_do_not_exist(stand: Stand) -> None:
     assert (await stranger.get("/order/list")).data["total"] == 0
 
 
+async def test_other_peoples_conversations_and_keys_do_not_exist(stand: Stand) -> None:
+    """The same for the chat app; an administrator is no exception where conversations are concerned."""
+    owner, stranger = await chatter(stand, "owner"), await administrators_token(stand, "stranger")
+    conversation = await owner.begin("mine")
+    conversation |= {"reply": (await exchange(stand, owner, conversation["id"], "hello", "hi")).id}
+    key_id = (await owner.post("/users/me/keys", {"name": "mine"})).ok["id"]
+    with_id = [way for way in closed(stand, "chat") if "{" in way.path and "{user_id}" not in way.path]
+    for way in with_id:
+        if "{key_id}" in way.path:
+            thing, none = key_id, "250348760216502272"
+        else:
+            thing, none = conversation["id"], "0198f2a4-1c3e-7d52-8a6b-0123456789ab"
+        theirs, nobodys = await ask(stand, way, stranger, thing), await ask(stand, way, stranger, none)
+        assert (theirs.status, code_in(theirs)) == (nobodys.status, code_in(nobodys)), way
+        assert theirs.status in {404, 422}, way
+
+    assert len(with_id) >= 6
+    assert await owner.titles() == ["mine"]
+    assert [key["id"] for key in (await owner.get("/users/me/keys")).ok["items"]] == [key_id]
+
+
+async def test_nobody_but_an_administrator_sees_users(stand: Stand) -> None:
+    """403 for every way there, in the same words for users that there are and users that there are not."""
+    lin = await chatter(stand, "lin")
+    others = [
+        way for way in closed(stand, "chat") if way.path.removeprefix("/chat/api/v1") in {"/users", "/users/{user_id}"}
+    ]
+    told = {code_in(await ask(stand, way, lin.access, thing)) for way in others for thing in (lin.user["id"], "1")}
+
+    assert len(others) == 3
+    assert told - {"http.fields_invalid"} == {"identity.administrators_only"}
+
+
 async def test_a_user_is_let_in_everywhere(stand: Stand) -> None:
     """And a request that lacks everything is at most wrong, never a server error."""
     phone, customer = await stand.phone(), await stand.customer()
     answers = {}
-    for way in sorted(known(stand)):
-        token = phone.token if way.app == "emoji" else (await customer.login()).access  # one way in ends the session
+    for number, way in enumerate(sorted(known(stand))):
+        token = phone.token
+        if way.app == "storefront":
+            token = (await customer.login()).access  # one way in ends the session
+        elif way.app == "chat":
+            token = await administrators_token(stand, f"admin{number}")  # another one ends the account
         answers[way] = (await ask(stand, way, token)).status
 
-    wrong = {200, 400, 404, 422}
+    wrong = {200, 201, 204, 400, 404, 422}
     assert {way: status for way, status in answers.items() if way not in PUBLIC and status not in wrong} == {}
     answers.pop(Way("POST", "/storefront/api/payment/notify/{channel}"))  # a vendor's own words
     assert {way: status for way, status in answers.items() if status >= 500 or status == 401} == {}
@@ -295,6 +378,9 @@ async def test_every_path_names_the_methods_that_it_takes(stand: Stand) -> None:
     for way in known(stand):
         taken.setdefault(filled(way.path), set()).add(way.method)
     taken["/files/upload"].add("GET")  # a link like any other, to an object of that name
+    conversations = "/chat/api/v1/conversations"
+    for name in ("export", "import"):
+        taken[f"{conversations}/{name}"] |= taken[f"{conversations}/1"]  # a conversation like any other
     phone = await stand.phone()
     for path, methods in taken.items():
         for method in (*METHODS, "OPTIONS", "TRACE"):

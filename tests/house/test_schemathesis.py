@@ -3,6 +3,7 @@
 import asyncio
 import traceback
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,9 +13,12 @@ import yaml
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import Status, events, from_schema
 
+from hutong.apps.chat import app as chat
 from hutong.apps.storefront.app import open_sessions
 from hutong.host.wiring import SPECS
+from hutong.kernel.identity import UserRole
 from hutong.kernel.identity.clients import Client
+from hutong.kernel.identity.errors import UserBlocked, UserUnknown
 from support.stand import Stand
 
 BASELINE = Path(__file__).parent / "schemathesis_baseline.yaml"
@@ -156,7 +160,27 @@ async def a_customer(stand: Stand) -> Callable[[], str]:
     return fresh
 
 
-TOKENS: Mapping[str, Callable[[Stand], Awaitable[Callable[[], str]]]] = {"emoji": a_phone, "storefront": a_customer}
+async def an_administrator(stand: Stand) -> Callable[[], str]:
+    """A new session of one administrator of the chat app each time; of another one, after a call deleted the account."""
+    accounts, sessions = chat.open_accounts(stand.host.kernel), chat.open_sessions(stand.host.kernel)
+    loop, client, numbers, ids = asyncio.get_running_loop(), Client(address="127.0.0.1", language="en"), count(), [0]
+
+    async def signed_in() -> str:
+        try:
+            return (await sessions.open(ids[-1], client)).access_token
+        except (UserUnknown, UserBlocked):
+            made = await accounts.create(f"admin{next(numbers)}@example.com", role=UserRole.ADMIN)
+            ids.append(made.id)
+            return (await sessions.open(made.id, client)).access_token
+
+    return lambda: asyncio.run_coroutine_threadsafe(signed_in(), loop).result()
+
+
+TOKENS: Mapping[str, Callable[[Stand], Awaitable[Callable[[], str]]]] = {
+    "emoji": a_phone,
+    "storefront": a_customer,
+    "chat": an_administrator,
+}
 
 
 @pytest.mark.filterwarnings("ignore:Do not use the `random` module")  # the server of the stand does, beside it

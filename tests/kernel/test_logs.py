@@ -264,3 +264,20 @@ def _fail_twice(text: str) -> None:
         int(text)
     except ValueError as error:
         raise RuntimeError(f"could not: {text}") from error
+
+
+def test_a_line_has_the_names_of_the_contract(read: Read) -> None:
+    """JSON lines begin with when, how severe, who and what; numbers of tokens are no secrets, a field forges no name."""
+    with structlog.contextvars.bound_contextvars(request_id="a-request"):
+        fields = {"user_id": 42, "duration": 1.23, "tokens_used": 150, "message": "forged", "timestamp": "forged"}
+        logs.logger("chat.replies").info("a reply ended", **fields)
+    logging.getLogger("library").warning("of a library")
+    lines = read().splitlines()
+    if not lines[0].startswith("{"):
+        return  # a person reads the console
+    ours, theirs = (json.loads(line) for line in lines)
+    assert list(ours)[:4] == ["timestamp", "level", "logger", "message"]
+    assert (ours["level"], ours["logger"], ours["message"]) == ("INFO", "chat.replies", "a reply ended")
+    assert (ours["user_id"], ours["request_id"], ours["duration"], ours["tokens_used"]) == (42, "a-request", 1.23, 150)
+    assert ours["timestamp"].endswith("Z") and ours["timestamp"] != "forged"
+    assert (theirs["level"], theirs["logger"], theirs["message"]) == ("WARNING", "library", "of a library")

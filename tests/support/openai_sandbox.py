@@ -10,6 +10,7 @@ from openai import AsyncOpenAI
 
 from hutong.kit.clock import Clock
 from hutong.sandbox.openai import OpenAISandboxSettings, Sandbox, create_sandbox
+from support.chat_bench import KEY as OPERATORS_KEY
 from support.http import Client, http_client, serving
 
 KEY = "sk-sandbox"
@@ -52,11 +53,16 @@ class OpenAIBench:
 @asynccontextmanager
 async def openai_bench(folder: Path, clock: Clock | None = None, **settings: Any) -> AsyncIterator[OpenAIBench]:
     """Serve a sandbox that answers at once. The SDK asks once: what is tried is the answer, not its patience."""
-    made = OpenAISandboxSettings(folder=folder, public_url="http://127.0.0.1/sandbox/openai", api_keys=(KEY,), **settings)
+    page, keys = "http://127.0.0.1/sandbox/openai", (KEY, OPERATORS_KEY)
+    made = OpenAISandboxSettings(folder=folder, public_url=page, api_keys=keys, **settings)
     app = create_sandbox(made, clock)
-    async with serving(app, lifespan="on") as url, http_client() as client:
-        async with AsyncOpenAI(api_key=KEY, base_url=f"{url}/v1", max_retries=0, timeout=10) as sdk:
-            yield OpenAIBench(app.state.sandbox, url, client, sdk)
+    async with serving(app, lifespan="on") as url, http_client() as client, sdk_for(f"{url}/v1") as sdk:
+        yield OpenAIBench(app.state.sandbox, url, client, sdk)
+
+
+def sdk_for(base_url: str) -> AsyncOpenAI:
+    """The vendor's own client, which asks once."""
+    return AsyncOpenAI(api_key=KEY, base_url=base_url, max_retries=0, timeout=10)
 
 
 async def press_openai(client: Client, sandbox: str, button: str, **fields: Any) -> Any:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import Connection
+
 from hutong.apps.chat.envelope import REALM
 from hutong.apps.chat.rows import messages
 from hutong.apps.chat.rows.messages import Message
@@ -44,6 +46,23 @@ class Room:
         quota = kernel.section(ChatSettings).quota
         limits = Limits(quota.daily_requests, quota.monthly_requests, quota.daily_tokens, quota.monthly_tokens)
         return await kernel.db.read(Quotas(REALM, kernel.clock).usage, int(talker.user["id"]), limits)
+
+    async def use_up(self, talker: Talker) -> None:
+        """Leave a user no requests for today."""
+        kernel, user_id = self.stand.host.kernel, int(talker.user["id"])
+        use = await self.use(talker)
+        unlimited = Limits(None, None, None, None)
+
+        def take(conn: Connection) -> None:
+            quotas = Quotas(REALM, kernel.clock)
+            for _ in range(use.daily_requests.remaining or 0):
+                number = kernel.ids()
+                quotas.reserve(
+                    conn, reservation_id=number, user_id=user_id, limits=unlimited, tokens=0, seconds=60, owner="test:1"
+                )
+                quotas.settle(conn, number, 0)
+
+        await kernel.db.write(take)
 
     async def charged(self, talker: Talker) -> tuple[int, int]:
         """Requests and tokens of the day that a user was charged; nothing may be reserved any more."""

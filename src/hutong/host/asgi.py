@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 
 import orjson
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hutong.host.api_page import add_api_page
@@ -45,6 +45,7 @@ class HostApp:
         self._sandboxes = sandboxes or (Sandboxes(host.settings) if host.settings.any_sandbox else None)
         self._mounts = self._mount(host.specs)
         self._apps = [self._mounts[host.kernel.mounted_at[spec.name]] for spec in host.specs]
+        self._doors = {host.kernel.mounted_at[spec.name] for spec in host.specs if spec.page} - {""}
         self._by_name = {spec.name: self._mounts[host.kernel.mounted_at[spec.name]] for spec in host.specs}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,7 +54,8 @@ class HostApp:
         elif scope["type"] == "http":
             await self._answer(scope, receive, send)
         elif scope["type"] == "websocket":
-            await self._open_socket(scope, receive, send)
+            app, below = self._for_socket(scope)  # in a frame that ends: an idle socket keeps those that wait
+            await app(below, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         own = await self._own_page(scope)
@@ -66,13 +68,10 @@ class HostApp:
             return
         await app(_under(scope, prefix), receive, send)
 
-    async def _open_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand a WebSocket to the app whose path or name it asks for; nothing else has any."""
+    def _for_socket(self, scope: Scope) -> tuple[ASGIApp, Scope]:
+        """The app that a WebSocket asks for by path or name, and the scope as it sees it; nothing but apps has any."""
         app, prefix = self._find(scope) if _names_host(scope) else (None, "")
-        if app is None or app not in self._apps:
-            await send({"type": "websocket.close", "code": 1008})
-            return
-        await app(_under(scope, prefix), receive, send)
+        return (app, _under(scope, prefix)) if app is not None and app in self._apps else (_closed, scope)
 
     def _find(self, scope: Scope) -> tuple[ASGIApp | None, str]:
         path = scope["path"]
@@ -89,6 +88,8 @@ class HostApp:
         if not _names_host(scope):
             return Response(b"Bad request: one valid Host header is needed", 400, media_type="text/plain")
         path = scope["path"]
+        if path in self._doors:  # the links of a page are relative to its folder
+            return RedirectResponse(f"{path}/", 308)
         front = path == "/" and "" not in self._mounts and _host_name(scope).partition(".")[0] not in self._by_name
         if path not in OWN_PAGES and not front:
             return None
@@ -182,6 +183,11 @@ class HostApp:
         if self._sandboxes is not None:
             await self._sandboxes.stop()
         await self._host.stop()
+
+
+async def _closed(scope: Scope, receive: Receive, send: Send) -> None:
+    """No WebSocket opens here."""
+    await send({"type": "websocket.close", "code": 1008})
 
 
 def _names_host(scope: Scope) -> bool:

@@ -10,12 +10,14 @@ from hutong import __version__
 from hutong.host.channels import ALIPAY_PATH, WECHAT_PAY_PATH
 from hutong.host.chatting import OPENAI_SANDBOX_PATH
 from hutong.host.wiring import MAIL_SANDBOX_PATH, OSS_SANDBOX_PATH, SANDBOX_PATH, Host
+from hutong.kernel.assembly import AppSpec
 from hutong.kernel.http.languages import Language, negotiate
 
 TEXTS: dict[Language, dict[str, str]] = {
     "en": {
         "title": "Hutong is up",
         "lead": "Consumer-AI backends on one kernel. This installation serves:",
+        "page": "The page",
         "app": "API description and try-out",
         "health": "Health",
         "sandbox": "DashScope sandbox: a local stand-in for the vendor, with buttons",
@@ -30,6 +32,7 @@ TEXTS: dict[Language, dict[str, str]] = {
     "zh-CN": {
         "title": "Hutong 已启动",
         "lead": "同一内核上的消费级 AI 后端。本机提供：",
+        "page": "打开页面",
         "app": "接口文档与调试",
         "health": "健康检查",
         "sandbox": "DashScope 沙箱：本地模拟的服务商，带操作按钮",
@@ -55,7 +58,7 @@ def front_page(scope: Scope, host: Host) -> Response:
     language = negotiate(asked)
     text = TEXTS[language]
     other = "en" if language == "zh-CN" else "zh-CN"
-    sections = "".join(_app(spec.name, spec.health, text, docs=not host.settings.production) for spec in host.specs)
+    sections = "".join(_app(spec, text, docs=not host.settings.production) for spec in host.specs)
     body = (
         f"<!doctype html><html lang={language}><meta charset=utf-8><link rel=icon href='data:,'>"
         f"<meta name=viewport content='width=device-width, initial-scale=1'>"
@@ -67,9 +70,12 @@ def front_page(scope: Scope, host: Host) -> Response:
     return HTMLResponse(body, headers={"Content-Security-Policy": policy, "Vary": "Accept-Language"})
 
 
-def _app(name: str, health: str, text: dict[str, str], *, docs: bool) -> str:
+def _app(spec: AppSpec, text: dict[str, str], *, docs: bool) -> str:
+    name = spec.name
+    page = f"<li><a href='/{name}/'>{text['page']}</a>" if spec.page else ""
     described = f"<li><a href='/{name}/docs'>{text['app']}</a>" if docs else ""
-    return f"<section><h2>{escape(name)}</h2><ul>{described}<li><a href='/{name}{health}'>{text['health']}</a></ul></section>"
+    health = f"<li><a href='/{name}{spec.health}'>{text['health']}</a>"
+    return f"<section><h2>{escape(name)}</h2><ul>{page}{described}{health}</ul></section>"
 
 
 def _host(text: dict[str, str], host: Host) -> str:

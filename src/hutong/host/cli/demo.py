@@ -33,7 +33,7 @@ def demo(
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; a free one if it is taken.")] = 8000,
     host: HostOption = "127.0.0.1",
 ) -> None:
-    """Make an emoji video from a photo; open an account, order, pay in the sandbox, get a receipt."""
+    """Make an emoji video from a photo; order, pay in the sandbox, get a receipt; chat, hang up, and hear the rest."""
     port = _some_port(host, port)
     settings = settings_for(data, port, host)
     if not settings.sandboxed:
@@ -42,6 +42,8 @@ def demo(
         raise SettingsRefused(
             "the demo uses the sandboxes of mail and WeChat Pay; unset HUTONG_SMTP__HOST and their URLs"
         )
+    if not settings.openai_sandboxed:
+        raise SettingsRefused("the demo uses the OpenAI sandbox; unset HUTONG_OPENAI__PROVIDERS")
     logs.configure("error", settings.log.format, process="demo")
     result: dict[str, bool] = {}
 
@@ -72,10 +74,13 @@ def _some_port(host: str, port: int) -> int:
 
 
 async def _drive(settings: Settings, photo: Path | None, template: str, output: Path) -> None:
+    from hutong.host.demos.chat import converse  # here: the vendor's SDK takes a second to import
+
     outbound = Outbound(allow_private=True)
     stage = Stage(settings.public_url, outbound, console, output)
     try:
         await make_video(stage, photo, template)
         await buy(stage)
+        await converse(stage)
     finally:
         await outbound.close()

@@ -56,8 +56,10 @@ def banner(settings: Settings) -> str:
     """What is where, for a person."""
     url = settings.public_url.rstrip("/")
     there = {
+        "chat": f"{url}/chat/",
         "emoji API": f"{url}/emoji/docs",
         "storefront API": f"{url}/storefront/docs",
+        "chat API": f"{url}/chat/docs",
         "DashScope sandbox": f"{url}/sandbox/dashscope/" if settings.sandboxed else "",
         "mail sandbox": f"{url}/sandbox/mail/" if settings.smtp.sandboxed else "",
         "WeChat Pay sandbox": f"{url}/sandbox/wechatpay/" if settings.wechat_pay_sandboxed else "",

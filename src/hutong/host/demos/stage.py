@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from hutong.kernel.http.outbound import Outbound
 
@@ -33,3 +33,16 @@ class Stage:
         """A line that says what is being done."""
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
         return Progress(*columns, console=self.console)
+
+
+@dataclass(frozen=True)
+class Line:
+    """The steps of a story: those that are done stay on the screen, the present one moves."""
+
+    bar: Progress
+    task: TaskID
+
+    def done(self, what: str, then: str) -> None:
+        """Say what was done, and what is being done now."""
+        self.bar.console.print(f"  [green]✓[/] {what}", highlight=False)
+        self.bar.update(self.task, advance=1, description=then)

@@ -2,14 +2,11 @@
 
 import asyncio
 import secrets
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.progress import Progress, TaskID
-
 from hutong.host.channels import WECHAT_PAY_PATH
-from hutong.host.demos.stage import DemoFailed, Stage
+from hutong.host.demos.stage import DemoFailed, Line, Stage
 from hutong.host.wiring import MAIL_SANDBOX_PATH
 from hutong.kernel.http.outbound import Outbound
 
@@ -88,18 +85,6 @@ class Shopper:
         return (await self._outbound.request("demo", "mail", "GET", url)).body
 
 
-@dataclass(frozen=True)
-class _Line:
-    """The steps of the story: those that are done stay on the screen, the present one moves."""
-
-    bar: Progress
-    task: TaskID
-
-    def done(self, what: str, then: str) -> None:
-        self.bar.console.print(f"  [green]✓[/] {what}", highlight=False)
-        self.bar.update(self.task, advance=1, description=then)
-
-
 async def buy(stage: Stage) -> None:
     """Buy a membership, save the receipt, and show it.
 
@@ -109,9 +94,7 @@ async def buy(stage: Stage) -> None:
     shopper = Shopper(stage.base, stage.outbound)
     try:
         with stage.progress() as bar:
-            receipt = await _story(
-                shopper, _Line(bar, bar.add_task(f"Opening an account for {shopper.email}", total=7))
-            )
+            receipt = await _story(shopper, Line(bar, bar.add_task(f"Opening an account for {shopper.email}", total=7)))
     except TimeoutError:
         raise DemoFailed("the storefront's story came to a stop; see the log above") from None
     page = await shopper.mail_page(receipt["id"])
@@ -123,7 +106,7 @@ async def buy(stage: Stage) -> None:
     stage.console.print(f"[bold green]Paid[/] and mailed; saved as {saved}", highlight=False)
 
 
-async def _story(shopper: Shopper, line: _Line) -> Any:
+async def _story(shopper: Shopper, line: Line) -> Any:
     await shopper.register()
     line.done(f"Account opened for {shopper.email}", "Waiting for a code by mail")
     pair = await shopper.login_by_code()

@@ -112,7 +112,8 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._let_through(scope, receive, send)
+            app = self._app if await self._admits(scope, send) else _answered  # no frame of its own: sockets are many
+            await app(scope, receive, send)
             return
         start = time.perf_counter()
         request_id = _request_id(scope)
@@ -154,8 +155,10 @@ class Edge:
             structlog.contextvars.unbind_contextvars("request_id")
             self._account(scope, status, time.perf_counter() - start)
 
-    async def _let_through(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """A WebSocket, unless its address has asked too often: then its handshake is answered."""
+    async def _admits(self, scope: Scope, send: Send) -> bool:
+        """Whether a WebSocket may open; if its address has asked too often, its handshake is answered."""
+        if scope["type"] != "websocket":
+            return True
 
         async def as_handshake(message: Message) -> None:
             await send({**message, "type": f"websocket.{message['type']}"})
@@ -166,8 +169,8 @@ class Edge:
             await self._count(scope, state["address"])
         except HutongError as error:
             await self._refuse(error, scope, as_handshake, answered=False)
-            return
-        await self._app(scope, receive, send)
+            return False
+        return True
 
     async def _count(self, scope: Scope, address: str) -> None:
         """Count the request against its address."""
@@ -211,13 +214,18 @@ class Edge:
             "request",
             app=self._name,
             ip=state["address"],
-            user=state.get("user_id"),
+            user_id=state.get("user_id"),
             method=scope["method"],
             path=scope["path"],
             status=status,
-            ms=round(seconds * 1000, 2),
+            duration=round(seconds, 5),
             request_id=state["request_id"],
+            **({"tokens_used": state["tokens_used"]} if "tokens_used" in state else {}),
         )
+
+
+async def _answered(scope: Scope, receive: Receive, send: Send) -> None:
+    """Nothing is left to say."""
 
 
 def own_path(scope: Scope) -> str:

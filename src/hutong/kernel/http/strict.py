@@ -9,13 +9,14 @@ Source: DESIGN §2.16; reference/reliability.md §0.8.
 import json
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 from fastapi import Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 from starlette.exceptions import HTTPException
 
 from hutong.kernel.http.straight import straight
@@ -72,6 +73,17 @@ class StrictModel(BaseModel):
     """The base of every request body: no unknown fields, no silent conversions."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False, str_max_length=10_000)
+
+
+def _spelled(value: object) -> object:
+    """A moment is spelled out: pydantic would take a number for seconds."""
+    if not isinstance(value, str):
+        raise PydanticCustomError("moment", "a moment is written as in 2026-01-31T12:00:00Z")
+    return value
+
+
+Moment = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_spelled)]
+"""A moment of a body, with its offset from UTC."""
 
 
 def parse_json(body: bytes) -> Any:

@@ -1,6 +1,7 @@
 """Structured logs: JSON lines on stderr (or colours on a terminal), with secrets taken out by the logger itself.
 
-Sources: contracts/emoji.md "Operations"; reference/reliability.md attacks S1 and S2 (canaries, log forging).
+Sources: contracts/emoji.md "Operations"; contracts/chat.md "Observability" (names of a JSON line);
+reference/reliability.md attacks S1 and S2 (canaries, log forging).
 """
 
 import json
@@ -102,7 +103,19 @@ def _on_one_line(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     return event
 
 
+def _named(event: EventDict) -> EventDict:
+    """The line with the contract's names first: timestamp, level, logger, message. A library's logger has its name already."""
+    head = {
+        "timestamp": event.pop("at", None),
+        "level": str(event.pop("level", "info")).upper(),
+        "logger": event.pop("part", None) or event.pop("logger", None),
+        "message": event.pop("event", None),
+    }
+    return {**head, **event, **head}
+
+
 def _render_json(_: WrappedLogger, __: str, event: EventDict) -> str:
+    event = _named(event)
     try:
         return orjson.dumps(event).decode()
     except TypeError:  # lone surrogates, numbers beyond 64 bits

@@ -110,6 +110,7 @@ CONTRACT_NAMES: Mapping[str, MetricWrapperBase] = {
     "http_requests": http_requests,
     "http_request_duration_seconds": http_seconds,
     "openai_requests": openai_requests,
+    "websocket_connections_active": websocket_connections,
 }
 """The chat app's contract calls these so; without the endings that Prometheus gives to samples."""
 

@@ -7,7 +7,7 @@ comes twice. Source: docs/kernel/realtime.md; docs/decisions/0028-stream-logs.md
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 from hutong.kernel.observability import metrics
 from hutong.kernel.observability.logs import logger
@@ -72,7 +72,7 @@ class StreamLogs:
         self._wake_up()
         return writer
 
-    async def read(self, stream_id: str, after: int = 0) -> AsyncIterator[Sequence[Entry]]:
+    async def read(self, stream_id: str, after: int = 0) -> AsyncGenerator[Sequence[Entry], None]:
         """The entries behind `after`, as they come, some at a time, until the last one; none is lost or comes twice.
 
         A slow caller holds up nobody: it reads the store again where it stopped.
@@ -140,10 +140,14 @@ class StreamLogs:
             self._store.listen(STOPS, self)
         lease = int(self._limits.lease_seconds * 1000)
         try:
-            if not await self._store.run(OPEN, keys_of(writer.stream_id), (writer.token, lease)):
-                raise StreamTaken
+            taken, stop = await self._store.run(OPEN, keys_of(writer.stream_id), (writer.token, lease))
         except StoreUnavailable:
             _log.warning("a log begins without the store", stream=writer.stream_id)
+            return
+        if not taken:
+            raise StreamTaken
+        if stop:
+            writer.request_stop()
 
     def _closed(self, writer: StreamWriter) -> None:
         if self._writers.get(writer.stream_id) is writer:

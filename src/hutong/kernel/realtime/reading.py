@@ -8,7 +8,7 @@ from hutong.kernel.realtime.ears import Ear
 from hutong.kernel.realtime.entries import Entry, unpack
 from hutong.kernel.realtime.errors import StreamAbandoned, StreamGone
 from hutong.kernel.realtime.limits import LogLimits
-from hutong.kernel.realtime.scripts import ENDED, READ
+from hutong.kernel.realtime.scripts import ABANDONED, ENDED, GONE, READ
 from hutong.kernel.realtime.writer import StreamWriter
 from hutong.kernel.store import Store, StoreUnavailable
 
@@ -88,11 +88,28 @@ class Reading:
         self._away_since = None
         if more:
             self._ear.fall_behind()
-        entries = [entry for batch in batches for entry in unpack(batch)]
+        entries = self._unpacked(batches)
         if not entries and not owner:
             return await self._missing(exists=bool(exists))
         self._seen, self._missing_since = True, None
-        return None if not entries and owner == ENDED.encode() else entries
+        return entries or self._nothing(owner)
+
+    def _nothing(self, owner: bytes) -> Sequence[Entry] | None:
+        """There is nothing new for now, or for ever."""
+        if owner == ABANDONED:
+            raise StreamAbandoned
+        if owner == GONE:
+            raise StreamGone
+        return None if owner == ENDED else ()
+
+    def _unpacked(self, batches: Sequence[bytes]) -> Sequence[Entry]:
+        try:
+            entries = [entry for batch in batches for entry in unpack(batch)]
+        except ValueError as error:  # of a newer version of this platform
+            raise StreamGone from error
+        if entries and entries[0].seq > self._after + 1:
+            raise StreamGone  # its beginning is lost
+        return entries
 
     async def _missing(self, *, exists: bool) -> Sequence[Entry]:
         """Nobody writes the log. A running reader waits a little for a store that just came back, and its writer."""

@@ -1,24 +1,24 @@
 """What happens to a log in the store, each in one turn. All keys of one log share a hash tag.
 
-`lease` holds the writer's token while it lives, and then `ended`; `log` is a stream whose entries are batches of the writer's
-entries, each under the number of its last one (`<seq>-0`); `stop` is there once somebody asked the writer to stop.
+`lease` holds the writer's token while it lives, and then what became of the log: `ended`, `abandoned` or `gone`. `log` is a
+stream whose entries are batches of the writer's entries, each under the number of its last one (`<seq>-0`). `stop` is there
+once somebody asked the writer to stop.
 """
 
 from hutong.kernel.store import Script
 
-ENDED = "ended"
+ENDED, ABANDONED, GONE = b"ended", b"abandoned", b"gone"
 
 OPEN = Script(
     "realtime.open",
     """
     local owner = redis.call('GET', KEYS[1])
-    if owner == ARGV[1] then return 1 end
-    if owner or redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
+    if owner ~= ARGV[1] and (owner or redis.call('EXISTS', KEYS[2]) == 1) then return {0, 0} end
     redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-    return 1
+    return {1, redis.call('EXISTS', KEYS[3])}
     """,
 )
-"""Take a log nobody has ever written. ARGV: token, lease ms. 1, or 0 if it is taken."""
+"""Take a log nobody has ever written. ARGV: token, lease ms. {1, whether a stop was asked for}, or {0, 0} if it is taken."""
 
 _STORED = """
     local function stored()
@@ -81,12 +81,12 @@ RELEASE = Script(
     "realtime.release",
     """
     if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-    redis.call('DEL', KEYS[1])
-    if ARGV[2] == '1' then redis.call('DEL', KEYS[2]) end
-    return redis.call('PUBLISH', ARGV[3], '')
+    redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+    if ARGV[2] == 'gone' then redis.call('DEL', KEYS[2]) end
+    return redis.call('PUBLISH', ARGV[4], '')
     """,
 )
-"""Give up a log before its end. ARGV: token, 1 to remove what is stored, channel."""
+"""Give up a log before its end. ARGV: token, `abandoned` or `gone` (nothing stays of it), keep ms, channel."""
 
 STOP = Script(
     "realtime.stop",
@@ -94,7 +94,8 @@ STOP = Script(
     redis.call('SET', KEYS[3], '1', 'PX', ARGV[1])
     redis.call('PUBLISH', ARGV[2], ARGV[3])
     local owner = redis.call('GET', KEYS[1])
-    return owner and owner ~= 'ended' and 1 or 0
+    return owner and #owner == 32 and 1 or 0
     """,
 )
-"""Ask whoever writes a log to stop. ARGV: ms for which that holds, channel of stops, the log's id. 1 if somebody writes it."""
+"""Ask whoever writes a log to stop. ARGV: ms for which that holds, channel of stops, the log's id. 1 if somebody writes it (a token
+has 32 characters)."""

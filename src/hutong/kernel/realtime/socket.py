@@ -122,8 +122,6 @@ class Socket:
             return
         if self._queue is not None:
             self._queue.clear()
-        resume = self._marks or {}
-        self._put(text_of({"type": "closing", "code": SLOW, "reason": "slow", "resume": resume}), None)
         self.close(SLOW, "too slow; come back and resume")
         asyncio.get_running_loop().call_later(self._limits.close_seconds, self.hang_up)
 
@@ -181,14 +179,20 @@ class Socket:
                     self._mark(*mark)
                 self._make_room()
             if self._closing is not None:
-                code, reason = self._closing
-                await self._send({"type": "websocket.close", "code": code, "reason": reason})
+                await self._say_goodbye(*self._closing)
         except (OSError, RuntimeError):  # the client is gone, or the server closed it meanwhile
             self._gone = True
             self._make_room()
         finally:
             self._queue, self._sender, self.sending_since = None, None, None
             self._size = 0
+
+    async def _say_goodbye(self, code: int, reason: str) -> None:
+        if code == SLOW:  # made only now: what was just being sent when it was closed has arrived since
+            resume = self._marks or {}
+            text = text_of({"type": "closing", "code": SLOW, "reason": "slow", "resume": resume})
+            await self._send({"type": "websocket.send", "text": text})
+        await self._send({"type": "websocket.close", "code": code, "reason": reason})
 
     def _mark(self, stream: str, seq: int) -> None:
         if self._marks is None:

@@ -137,6 +137,7 @@ class Sockets:
         if self._ticking is None:
             self._ticking = asyncio.create_task(self._tick())
         await self._do(socket, None, self._app.enter(socket, hello))
+        del hello  # its token is long, and the socket may idle for days
         refused = 0
         while (message := await receive())["type"] == "websocket.receive":
             refused += not await self._take(socket, message)
@@ -217,11 +218,11 @@ class Sockets:
             "socket",
             app=self._name,
             ip=state.get("address"),
-            user=socket.user_id or None,
+            user_id=socket.user_id or None,
             path=scope["path"],
             code=code,
             sent=socket.sent,
-            seconds=round(seconds, 1),
+            duration=round(seconds, 3),
             request_id=state.get("request_id"),
         )
 

@@ -16,7 +16,7 @@ from hutong.kernel.observability.logs import logger
 from hutong.kernel.realtime.ears import Ears
 from hutong.kernel.realtime.entries import Entry, pack
 from hutong.kernel.realtime.limits import LogLimits
-from hutong.kernel.realtime.scripts import APPEND, RELEASE
+from hutong.kernel.realtime.scripts import ABANDONED, APPEND, GONE, RELEASE
 from hutong.kernel.store import Store, StoreUnavailable
 from hutong.kit.tasks import end
 
@@ -61,7 +61,7 @@ class StreamWriter:
         self._held_bytes = 0
         self._newest = 0  # number of the last entry that was added,
         self._shown = 0  # that left for the readers of this process and may leave for the store,
-        self._stored = 0  # and that the store has, as far as is known
+        self.stored = 0  # and that the store has, as far as is known
         self._leave_at = 0.0
         self._contact = self._loop.time()
         self._timer: asyncio.TimerHandle | None = None
@@ -96,7 +96,7 @@ class StreamWriter:
         except TimeoutError:
             _log.warning("the end of a log did not reach the store", stream=self.stream_id)
         await self._close()
-        return not self.gone and self._stored == self._newest
+        return not self.gone and self.stored == self._newest
 
     async def abandon(self) -> None:
         """Give up without an end: readers get `StreamAbandoned` at once. Nothing happens after `end`."""
@@ -105,7 +105,7 @@ class StreamWriter:
         self.ended = True
         self._leave()
         await self._close()
-        await self._release(remove=False)
+        await self._release(ABANDONED)
         self._ears.deliver(self.stream_id, (), self._loop.time())
 
     async def __aenter__(self) -> Self:
@@ -173,18 +173,19 @@ class StreamWriter:
     def _send_soon(self) -> None:
         if self._sending is None and not self.gone and not self.closed:
             self._sending = asyncio.create_task(self._send())
-            self._sending.add_done_callback(self._sent)
-
-    def _sent(self, task: "asyncio.Task[None]") -> None:
-        self._sending = None
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("a log cannot be written", stream=self.stream_id, error=repr(error))
-            self.gone = True
-        if self._stored < self._shown:  # something left while the task was just ending
-            self._send_soon()
 
     async def _send(self) -> None:
-        """Bring the store up to what left; once even if that is nothing, as a sign of life."""
+        """Bring the store up to what left, and note in the same moment that nothing is being sent any more."""
+        try:
+            await self._bring_up()
+        except Exception as error:
+            _log.exception("a log cannot be written", stream=self.stream_id, error=repr(error))
+            self.gone = True
+        finally:
+            self._sending = None
+
+    async def _bring_up(self) -> None:
+        """Send once even if there is nothing, as a sign of life."""
         pause = FIRST_PAUSE
         while True:
             try:
@@ -194,7 +195,7 @@ class StreamWriter:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
                 continue
-            if self.gone or self._stored >= self._shown:
+            if self.gone or self.stored >= self._shown:
                 return
 
     async def _send_batch(self) -> None:
@@ -204,7 +205,7 @@ class StreamWriter:
             self.token,
             int(self._limits.lease_seconds * 1000),
             int(self._limits.keep_seconds * 1000),
-            self._stored,
+            self.stored,
             batch[-1].seq if batch else 0,
             pack(batch) if batch else b"",
             int(ends),
@@ -216,7 +217,7 @@ class StreamWriter:
         if stop:
             self.request_stop()
         if outcome == STORED:
-            self._stored = stored
+            self.stored = stored
         elif outcome == DIFFERS:
             await self._resume(stored)
         else:
@@ -224,10 +225,10 @@ class StreamWriter:
 
     def _batch(self) -> Sequence[Entry]:
         """What the store does not have yet, as much as leaves together."""
-        if self._stored >= self._shown or not self._held:
+        if self.stored >= self._shown or not self._held:
             return ()
         first = self._held[0].seq
-        begin = self._stored + 1 - first
+        begin = self.stored + 1 - first
         end, size = begin, 0
         while end < len(self._held) and self._held[end].seq <= self._shown:
             size += self._held[end].size
@@ -238,27 +239,28 @@ class StreamWriter:
 
     async def _resume(self, stored: int) -> None:
         """The store has something else than was believed: more, when an answer was lost; less, when it lost entries."""
-        if stored < self._stored:
+        if stored < self.stored:
             metrics.stream_losses.labels("sent_again").inc()
-        self._stored = stored
+        self.stored = stored
         if stored > self._shown or (self._held and stored < self._held[0].seq - 1):
             _log.warning("the store lost more of a log than is held here", stream=self.stream_id, stored=stored)
             metrics.stream_losses.labels("gone").inc()
             self.gone = True
-            await self._release(remove=True)
+            await self._release(GONE)
 
     def _taken(self) -> None:
         """The log has ended, which we may not have heard, or it is somebody else's."""
-        if self.ended and self._stored + len(self._batch()) == self._newest:
-            self._stored = self._newest
+        if self.ended and self.stored + len(self._batch()) == self._newest:
+            self.stored = self._newest
             return
         _log.warning("a log was taken by another writer", stream=self.stream_id)
         metrics.stream_losses.labels("taken").inc()
         self.gone = True
 
-    async def _release(self, *, remove: bool) -> None:
+    async def _release(self, fate: bytes) -> None:
+        keep = int(self._limits.keep_seconds * 1000)
         try:
-            await self._store.run(RELEASE, self._keys, (self.token, int(remove), self._channel))
+            await self._store.run(RELEASE, self._keys, (self.token, fate, keep, self._channel))
         except (StoreUnavailable, hiredis.ReplyError):
             return  # the lease runs out by itself
 

@@ -27,6 +27,10 @@ class LayeredCopies:
         self._store, self._copies, self._most = store, Copies(store, name, seconds), most
         self._memory: OrderedDict[int, bytes] = OrderedDict()
 
+    def __len__(self) -> int:
+        """Copies in this process's memory."""
+        return len(self._memory)
+
     async def find(self, subject: int) -> bytes | None:
         """The copy, if there is one."""
         held = self._memory.get(subject)

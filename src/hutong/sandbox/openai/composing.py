@@ -91,7 +91,8 @@ def _code(wanted: str, text: str, lang: str) -> list[str]:
     about, phrases = topic(text), PHRASES[lang]
     body = next((body for words, body in BODIES.items() if re.search(words, text, re.IGNORECASE)), OTHER_BODY)
     block = f"```{wanted}\n{source.format(name=identifier(text), topic=about, body=body)}```"
-    return [phrases["code"].format(language=name, topic=about), block, phrases["code_after"]]
+    parts = [phrases["code"].format(language=name, topic=about), block, phrases["code_after"]]
+    return parts + _more(phrases["more"], about, wanted_length(text), lang)
 
 
 def _thoughts(asked: Asked, last: Message, lang: str) -> list[str]:

@@ -26,32 +26,39 @@ class Playing(Response):
     def __init__(self, script: Script, headers: Mapping[str, str], ended: Ended) -> None:
         super().__init__(headers=headers)
         self.raw_headers = [(name, value) for name, value in self.raw_headers if name != b"content-length"]
-        self._script, self._ended = script, ended
+        self._script = script
+        self._ended: Ended | None = ended
         self._tokens = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         leaving = asyncio.create_task(_left(receive))
-        word = "left"
         try:
             if await self._send_steps(leaving, send):
                 await self._finish(leaving, receive, send)
-                word = self._script.word
+                await self._tell(self._script.word)
         finally:
             await end(leaving)
-            await self._ended(word, self._tokens)
+            await self._tell("left")
 
     async def _send_steps(self, leaving: asyncio.Task[None], send: Send) -> bool:
         """Send all steps; False if the caller left meanwhile."""
-        begun = False
-        for step in self._script.steps:
+        script = self._script
+        for number, step in enumerate(script.steps, 1):
             if await _leaves(leaving, step.pause):
                 return False
-            if not begun:
+            if number == 1:
                 await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-                begun = True
-            await send({"type": "http.response.body", "body": step.data, "more_body": True})
             self._tokens += step.tokens
+            if number == len(script.steps) and script.ending == "end":
+                await self._tell(script.word)  # before the caller has it all, and looks at what was noted
+            await send({"type": "http.response.body", "body": step.data, "more_body": True})
         return True
+
+    async def _tell(self, word: str) -> None:
+        """Once."""
+        ended, self._ended = self._ended, None
+        if ended is not None:
+            await ended(word, self._tokens)
 
     async def _finish(self, leaving: asyncio.Task[None], receive: Receive, send: Send) -> None:
         """End the body; or hold the connection for a minute, or not at all, and let it go without an end."""

@@ -81,6 +81,7 @@ FAILURES: Mapping[str, Refusal] = {
     "overloaded": Refusal(
         503, "That model is overloaded with other requests.", "server_error", code="engine_overloaded"
     ),
+    "rate_limit_exceeded": Refusal(429, "Rate limit reached for requests.", "requests", code="rate_limit_exceeded"),
     "insufficient_quota": Refusal(
         429,
         "You exceeded your current quota, please check your plan and billing details.",

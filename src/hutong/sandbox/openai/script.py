@@ -37,12 +37,15 @@ class Script:
 
 
 def streamed(events: Sequence[Event], broken: Break | None, first: float, between: float) -> Script:
-    """A stream: the first event after `first` seconds, then one delta after the other, `between` seconds apart."""
+    """A stream: its first delta after `first` seconds, the others `between` seconds apart."""
     if broken is not None and broken.after is None:
         return Script([], "hang" if broken.kind == "hang" else "cut", broken.kind)
     kept, ending = _worked_in(events, broken)
-    pauses = [between if event.kind == "delta" else 0.0 for event in kept]
-    steps = [Step(pause, event.data, event.tokens) for pause, event in zip(pauses, kept, strict=True)]
+    opening = next((number for number, event in enumerate(kept) if event.kind == "delta"), 0)
+    steps = [
+        Step(between if event.kind == "delta" and number > opening else 0.0, event.data, event.tokens)
+        for number, event in enumerate(kept)
+    ]
     if steps:
         steps[0] = Step(first, steps[0].data, steps[0].tokens)
     return Script(steps, ending, "answered" if broken is None else broken.kind)

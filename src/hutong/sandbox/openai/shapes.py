@@ -8,6 +8,7 @@ from typing import Any
 
 DEEPEST = 12
 MOST_ITEMS = 20
+LONGEST = 200
 _FORMATS = {
     "date": "2026-01-01",
     "date-time": "2026-01-01T00:00:00Z",
@@ -50,7 +51,7 @@ def _made(schema: Any, root: Mapping[str, Any], words: Words, depth: int) -> Any
         return None
     if "const" in schema:
         return schema["const"]
-    if choices := schema.get("enum"):
+    if isinstance(choices := schema.get("enum"), list) and choices:
         said = [choice for choice in choices if isinstance(choice, str) and choice.lower() in words.text.lower()]
         return (said or choices)[0]
     if isinstance(schema.get("$ref"), str):
@@ -64,10 +65,11 @@ def _made(schema: Any, root: Mapping[str, Any], words: Words, depth: int) -> Any
 def _of_kind(kind: str, schema: Mapping[str, Any], root: Mapping[str, Any], words: Words, depth: int) -> Any:
     match kind:
         case "object":
-            fields = schema.get("properties") or {}
-            return {name: _made(inner, root, words, depth + 1) for name, inner in fields.items()}
+            fields = schema.get("properties")
+            given = fields.items() if isinstance(fields, Mapping) else ()
+            return {name: _made(inner, root, words, depth + 1) for name, inner in given}
         case "array":
-            count = min(max(int(schema.get("minItems", 1)), 1), MOST_ITEMS)
+            count = min(max(_size(schema, "minItems", 1), 1), MOST_ITEMS)
             return [_made(schema.get("items", {"type": "string"}), root, words, depth + 1) for _ in range(count)]
         case "integer" | "number":
             value = _bounded(next(words.numbers, 1.0), schema)
@@ -83,8 +85,13 @@ def _string(schema: Mapping[str, Any], words: Words) -> str:
     if (known := _FORMATS.get(str(schema.get("format")))) is not None:
         return known
     text = next(words.names, None) or words.text.strip() or "sandbox"
-    least, most = int(schema.get("minLength", 0)), int(schema.get("maxLength", 200))
-    return text[:most].ljust(least, ".")
+    return text[: _size(schema, "maxLength", LONGEST)].ljust(_size(schema, "minLength", 0), ".")
+
+
+def _size(schema: Mapping[str, Any], name: str, otherwise: int) -> int:
+    """A length that the schema asks for, within reason."""
+    size = schema.get(name)
+    return min(max(size, 0), LONGEST) if isinstance(size, int) else otherwise
 
 
 def _bounded(value: float, schema: Mapping[str, Any]) -> float:

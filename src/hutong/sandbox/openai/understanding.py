@@ -58,7 +58,7 @@ def topic(text: str, longest: int = LONGEST_TOPIC) -> str:
         r"[\s,，]*(\bin )?(at least |about )?\d{2,5} ?(words?\b|字)(左右|以内)?", "", line, flags=re.IGNORECASE
     )
     bare = re.sub(r"[`*_#<>|\[\]{}]", "", line).strip(" \t.,:;!?。，：；！？…\"'“”")
-    return shorten(bare, longest)
+    return shorten(re.split(r"(?<=\w)[,;，；]\s*", bare, maxsplit=1)[0] or bare, longest)
 
 
 def wants_title(text: str) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from hutong.apps.chat.compatible.tables import Outcome, Source, chat_usage
 from support.scripted_vendor import Script, told
 from support.talk_room import Room
 
@@ -24,6 +25,9 @@ async def test_a_message_is_saved_answered_and_charged_once(room: Room) -> None:
     assert (body["message"]["status"], body["message"]["finish_reason"]) == ("complete", "stop")
     assert (body["message"]["prompt_tokens"], body["message"]["completion_tokens"]) == (9, 2)
     assert await room.charged(lin) == (1, 11)
+    (record,) = await room.stand.host.kernel.db.read(lambda conn: conn.execute(chat_usage.select()).all())
+    assert (record.source, record.status, record.model) == (Source.REPLY, Outcome.COMPLETE, "gpt-4o-mini")
+    assert (record.prompt_tokens, record.completion_tokens, record.cost_micros) == (9, 2, body["message"]["cost"])
     asked = room.vendor.asked[0].body
     assert asked["messages"] == [{"role": "user", "content": "Hello there"}]
 

@@ -8,14 +8,14 @@ from hutong.apps.chat.account.administration import OneselfOff
 from hutong.apps.chat.account.schemas import MemberChange, MemberPage, MemberView
 from hutong.apps.chat.contract.responses import SIGNED_IN, WITH_BODY, failures
 from hutong.apps.chat.deps import Administrator, App, client_of
-from hutong.apps.chat.envelope import ok
+from hutong.apps.chat.envelope import API, ok
 from hutong.apps.chat.rows.errors import MemberUnknown
 from hutong.kernel.http.paging import Paging
 from hutong.kernel.http.strict import StrictRoute
 from hutong.kernel.identity.errors import AdministratorsOnly
 from hutong.kit.ids import parse_id
 
-router = APIRouter(prefix="/users", tags=["administration"], route_class=StrictRoute)
+router = APIRouter(prefix=f"{API}/users", tags=["administration"], route_class=StrictRoute)
 Part = Annotated[
     str | None, Query(alias="q", min_length=1, max_length=100, description="Part of a username or an e-mail address.")
 ]

@@ -6,7 +6,7 @@ from hutong.apps.chat.account.schemas import PasswordChange, UserChange, UserVie
 from hutong.apps.chat.account.service import view
 from hutong.apps.chat.contract.responses import SIGNED_IN, WITH_BODY, failures
 from hutong.apps.chat.deps import App, Caller, client_of
-from hutong.apps.chat.envelope import ok
+from hutong.apps.chat.envelope import API, ok
 from hutong.apps.chat.rows.errors import UsernameInvalid, UsernameTaken
 from hutong.kernel.http.strict import StrictRoute
 from hutong.kernel.identity.errors import (
@@ -17,7 +17,7 @@ from hutong.kernel.identity.errors import (
     SignInLocked,
 )
 
-router = APIRouter(prefix="/users/me", tags=["account"], route_class=StrictRoute)
+router = APIRouter(prefix=f"{API}/users/me", tags=["account"], route_class=StrictRoute)
 
 
 @router.get("", response_model=UserView, responses=failures(*SIGNED_IN), summary="The caller")

@@ -1,22 +1,20 @@
 """GET /users/me/quota; GET, POST and DELETE /users/me/keys."""
 
-from typing import Annotated
-
 from fastapi import APIRouter, Response
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from hutong.apps.chat.contract.responses import SIGNED_IN, WITH_BODY, failures
 from hutong.apps.chat.deps import App, Caller
-from hutong.apps.chat.envelope import ok
+from hutong.apps.chat.envelope import API, ok
 from hutong.apps.chat.rows.errors import KeyUnknown
-from hutong.kernel.http.strict import StrictModel, StrictRoute
+from hutong.kernel.http.strict import Moment, StrictModel, StrictRoute
 from hutong.kernel.identity.api_keys import LONGEST_NAME, ApiKey
 from hutong.kernel.identity.errors import ApiKeyExpiryInvalid, ApiKeyNameInvalid, ApiKeysFull
 from hutong.kernel.quotas import COUNTERS, CounterUse
 from hutong.kit.clock import iso_z
 from hutong.kit.ids import parse_id
 
-router = APIRouter(prefix="/users/me", tags=["account"], route_class=StrictRoute)
+router = APIRouter(prefix=f"{API}/users/me", tags=["account"], route_class=StrictRoute)
 
 
 class CounterView(BaseModel):
@@ -42,9 +40,7 @@ class NewKey(StrictModel):
     """An API key to make."""
 
     name: str = Field(min_length=1, max_length=LONGEST_NAME, description="For you to know it by.")
-    expires_at: Annotated[AwareDatetime, Field(strict=False)] | None = Field(
-        None, description="A moment in the future; left out, the key does not expire."
-    )
+    expires_at: Moment | None = Field(None, description="A moment in the future; left out, the key does not expire.")
 
 
 class KeyView(BaseModel):

@@ -12,7 +12,7 @@ from hutong.apps.chat.account.service import view
 from hutong.apps.chat.auth.schemas import Login, Logout, Refresh, Register, SignedInView, Tokens
 from hutong.apps.chat.contract.responses import SIGNED_IN, WITH_BODY, failures
 from hutong.apps.chat.deps import App, Caller, Chat, Stranger
-from hutong.apps.chat.envelope import ok
+from hutong.apps.chat.envelope import API, ok
 from hutong.apps.chat.rows.errors import UsernameInvalid, UsernameTaken
 from hutong.kernel.http.strict import StrictRoute
 from hutong.kernel.identity.accounts import Registration, SignedIn
@@ -35,7 +35,7 @@ from hutong.kernel.identity.errors import (
 )
 from hutong.kernel.identity.sessions import TokenPair
 
-router = APIRouter(prefix="/auth", tags=["auth"], route_class=StrictRoute)
+router = APIRouter(prefix=f"{API}/auth", tags=["auth"], route_class=StrictRoute)
 NEW_PASSWORD = (PasswordTooLong, PasswordInvalid, PasswordCommon)
 MAIL_CODE = (CodeInvalid, CodeExpired, CodeExhausted, SignInLocked)
 

@@ -10,13 +10,13 @@ from hutong.apps.chat.compatible.errors import UsageSpanInvalid
 from hutong.apps.chat.compatible.repository import DayUse, list_usage
 from hutong.apps.chat.contract.responses import SIGNED_IN, failures
 from hutong.apps.chat.deps import App, Caller
-from hutong.apps.chat.envelope import ok
+from hutong.apps.chat.envelope import API, ok
 from hutong.kernel.http.paging import Paging
 from hutong.kernel.http.strict import StrictRoute
 
 MOST_DAYS = 366
 USUAL_DAYS = 30
-router = APIRouter(prefix="/users/me", tags=["account"], route_class=StrictRoute)
+router = APIRouter(prefix=f"{API}/users/me", tags=["account"], route_class=StrictRoute)
 
 
 class DayView(BaseModel):

@@ -16,7 +16,7 @@ from hutong.apps.chat.conversations.schemas import (
 from hutong.apps.chat.conversations.service import LARGEST_PAGE, PAGE
 from hutong.apps.chat.conversations.views import conversation_view, message_view
 from hutong.apps.chat.deps import App, Caller
-from hutong.apps.chat.envelope import ok
+from hutong.apps.chat.envelope import API, ok
 from hutong.apps.chat.rows.errors import (
     ConversationsFull,
     ConversationUnknown,
@@ -29,7 +29,7 @@ from hutong.kernel.http.answers import JSON
 from hutong.kernel.http.paging import DIGITS
 from hutong.kernel.http.strict import StrictRoute
 
-router = APIRouter(prefix="/conversations", tags=["conversations"], route_class=StrictRoute)
+router = APIRouter(prefix=f"{API}/conversations", tags=["conversations"], route_class=StrictRoute)
 MODEL = (ModelUnknown, ModelForbidden)
 MESSAGES_PAGE = 100
 Cursor = Annotated[

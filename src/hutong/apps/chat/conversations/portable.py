@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from hutong.apps.chat.conversations.rules import normalise_title
 from hutong.apps.chat.rows.conversations import Conversation
@@ -15,7 +15,7 @@ from hutong.apps.chat.rows.errors import ImportInvalid, TitleInvalid
 from hutong.apps.chat.rows.ids import parse_uuid
 from hutong.apps.chat.rows.messages import Message
 from hutong.apps.chat.rows.tables import LONGEST_MODEL, LONGEST_TITLE, MessageRole, MessageStatus
-from hutong.kernel.http.strict import StrictModel
+from hutong.kernel.http.strict import Moment, StrictModel
 
 FORMAT = "hutong.chat"
 VERSION = 1
@@ -26,7 +26,6 @@ AHEAD = timedelta(days=1)
 """How far the clock of who exported may have been ahead."""
 Uuid = Annotated[str, Field(min_length=36, max_length=36)]
 Model = Annotated[str, Field(min_length=1, max_length=LONGEST_MODEL)]
-Moment = Annotated[AwareDatetime, Field(strict=False)]
 Tokens = Annotated[int, Field(ge=0, le=MOST_TOKENS)]
 
 

@@ -9,7 +9,7 @@ from hutong.apps.chat.account.members import Member
 from hutong.apps.chat.conversations.rules import cursor_of, normalise_title, place_of, words_of
 from hutong.apps.chat.conversations.schemas import ConversationChange, NewConversation
 from hutong.apps.chat.conversations.views import conversation_view
-from hutong.apps.chat.envelope import encoded
+from hutong.apps.chat.envelope import encoded, topic_of
 from hutong.apps.chat.rows import conversations as rows
 from hutong.apps.chat.rows import messages
 from hutong.apps.chat.rows.conversations import Conversation, Place, Wanted
@@ -21,6 +21,7 @@ from hutong.apps.chat.settings import ChatSettings
 from hutong.kernel.db import Database
 from hutong.kernel.gateway.chats import Chats
 from hutong.kernel.gateway.errors import ModelUnknown
+from hutong.kernel.realtime import Feeds
 from hutong.kernel.store import LayeredCopies
 from hutong.kit.clock import Clock
 
@@ -29,6 +30,8 @@ COPY = "conversations"
 PAGE = 40
 """Conversations on a page unless the caller says otherwise; only such a first page has a copy."""
 LARGEST_PAGE = 100
+CHANGED = b'{"type":"conversations.changed"}'
+"""What all tabs of a user hear when their list is not as it was."""
 
 
 class Conversations:
@@ -38,11 +41,21 @@ class Conversations:
         db, clock: the kernel's.
         chats: the models that replies may be asked of.
         copies: of first pages.
+        feeds: tell the user's sockets of changes.
         settings: bounds.
     """
 
-    def __init__(self, db: Database, clock: Clock, chats: Chats, copies: LayeredCopies, settings: ChatSettings) -> None:
-        self._db, self._clock, self._chats, self._copies, self._settings = db, clock, chats, copies, settings
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        chats: Chats,
+        copies: LayeredCopies,
+        feeds: Feeds,
+        settings: ChatSettings,
+    ) -> None:
+        self._db, self._clock, self._chats, self._copies = db, clock, chats, copies
+        self._feeds, self._settings = feeds, settings
 
     async def create(self, member: Member, wanted: NewConversation) -> Conversation:
         """Begin a conversation.
@@ -131,8 +144,12 @@ class Conversations:
         return await self._db.read(messages.history, user_id, conversation_id, leaf_id)
 
     async def changed(self, user_id: int) -> None:
-        """Something in the user's list is not as it was. Whoever adds messages calls this after the commit."""
+        """Something in the user's list is not as it was. Whoever adds messages calls this after the commit.
+
+        The user's open sockets hear of it, too.
+        """
         await self._copies.forget(user_id)
+        await self._feeds.publish(topic_of(user_id), CHANGED)
 
     def _model(self, member: Member, name: str | None) -> str:
         """The model by its name, or the default one.

@@ -9,12 +9,12 @@ from hutong.apps.chat.conversations.endpoints import Cursor
 from hutong.apps.chat.conversations.portable import Export
 from hutong.apps.chat.conversations.schemas import Imported
 from hutong.apps.chat.deps import App, Caller
-from hutong.apps.chat.envelope import ok
+from hutong.apps.chat.envelope import API, ok
 from hutong.apps.chat.rows.errors import ConversationsFull, ConversationUnknown, CursorInvalid, ImportInvalid
 from hutong.kernel.http.answers import JSON
 from hutong.kernel.http.strict import StrictRoute
 
-router = APIRouter(prefix="/conversations", tags=["conversations"], route_class=StrictRoute)
+router = APIRouter(prefix=f"{API}/conversations", tags=["conversations"], route_class=StrictRoute)
 MARKDOWN = "text/markdown; charset=utf-8"
 Form = Annotated[
     Literal["json", "markdown"],

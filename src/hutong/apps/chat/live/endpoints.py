@@ -5,11 +5,11 @@ from pydantic import BaseModel, Field
 
 from hutong.apps.chat.contract.responses import SIGNED_IN, failures
 from hutong.apps.chat.deps import App, Caller
-from hutong.apps.chat.envelope import ok
+from hutong.apps.chat.envelope import API, ok
 from hutong.apps.chat.live.service import TICKET_SECONDS
 from hutong.kernel.http.strict import StrictRoute
 
-router = APIRouter(tags=["live"], route_class=StrictRoute)
+router = APIRouter(prefix=API, tags=["live"], route_class=StrictRoute)
 PATH = "/ws"
 
 

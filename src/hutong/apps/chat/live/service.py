@@ -14,7 +14,7 @@ import orjson
 from starlette.types import Scope
 
 from hutong.apps.chat.account.members import Member, Members
-from hutong.apps.chat.envelope import REALM
+from hutong.apps.chat.envelope import REALM, topic_of
 from hutong.apps.chat.live.frames import (
     KINDS,
     AttachFrame,
@@ -25,7 +25,7 @@ from hutong.apps.chat.live.frames import (
     answer,
     told,
 )
-from hutong.apps.chat.replies.service import Replies, topic_of
+from hutong.apps.chat.replies.service import Replies
 from hutong.apps.chat.rows import messages
 from hutong.kernel.assembly import Kernel
 from hutong.kernel.http.limits import Limit

@@ -9,7 +9,7 @@ from hutong.apps.chat.contract.responses import SIGNED_IN, WITH_BODY, failures
 from hutong.apps.chat.conversations.schemas import MessageView
 from hutong.apps.chat.conversations.views import message_view
 from hutong.apps.chat.deps import App, Caller, Chat
-from hutong.apps.chat.envelope import ok
+from hutong.apps.chat.envelope import API, ok
 from hutong.apps.chat.messages.schemas import EditMessage, ReplyView, SendMessage, WantedReply, reply_view
 from hutong.apps.chat.messages.sse import KIND, event_stream
 from hutong.apps.chat.replies.errors import (
@@ -28,7 +28,7 @@ from hutong.kernel.http.idempotency import KeyInUse, KeyMalformed, KeyReused
 from hutong.kernel.http.strict import StrictRoute
 from hutong.kernel.quotas import QuotaExhausted
 
-router = APIRouter(tags=["messages"], route_class=StrictRoute)
+router = APIRouter(prefix=API, tags=["messages"], route_class=StrictRoute)
 LARGEST_SEQ = 2**53 - 1
 ConversationId = Annotated[str, Path(max_length=36, description="Of the conversation.")]
 MessageId = Annotated[str, Path(max_length=36, description="Of the message.")]

@@ -5,11 +5,11 @@ from pydantic import BaseModel, Field
 
 from hutong.apps.chat.contract.responses import SIGNED_IN, failures
 from hutong.apps.chat.deps import App, Caller
-from hutong.apps.chat.envelope import ok
+from hutong.apps.chat.envelope import API, ok
 from hutong.kernel.gateway.routing import ModelCard
 from hutong.kernel.http.strict import StrictRoute
 
-router = APIRouter(prefix="/models", tags=["models"], route_class=StrictRoute)
+router = APIRouter(prefix=f"{API}/models", tags=["models"], route_class=StrictRoute)
 
 
 class PriceView(BaseModel):
@@ -41,7 +41,7 @@ class ModelList(BaseModel):
 
 
 @router.get("", response_model=ModelList, responses=failures(*SIGNED_IN), summary="Models that the caller may use")
-async def list_models(app: App, caller: Caller) -> Response:
+async def list_usable_models(app: App, caller: Caller) -> Response:
     """In the operator's order. What a model can do is what all providers can do that may answer for it."""
     cards = app.kernel.gateway.chats.models(vip=caller.is_vip)
     return ok(ModelList(items=[_view(card) for card in cards]))

@@ -175,6 +175,7 @@ class Ending:
         receipt: what it took; None if the first token never came.
         finish_reason: the provider's.
         error: the code of what broke it.
+        request_id: ours, of the request that began it; empty where nobody knows it any more.
     """
 
     cause: rules.Cause
@@ -182,6 +183,7 @@ class Ending:
     receipt: Receipt | None = None
     finish_reason: str | None = None
     error: str | None = None
+    request_id: str = ""
 
     @property
     def verdict(self) -> rules.Verdict:

@@ -5,6 +5,7 @@ It belongs to no connection. Whoever waits for it waits for its log or for its e
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from hutong.apps.chat.replies.events import DELTA
 from hutong.apps.chat.replies.opening import Ending
@@ -125,13 +126,13 @@ class Run:
 
     async def _with_receipt(self, stream: ChatStream, ending: Ending) -> Ending:
         receipt = await stream.receipt()
-        return Ending(ending.cause, ending.content, receipt, ending.finish_reason, ending.error)
+        return replace(ending, receipt=receipt, request_id=self._call.request_id)
 
     def _broken(self, error: Exception) -> Ending:
         if not isinstance(error, HutongError):
-            _log.error("a reply failed", message=self.reply.id, exc_info=error)
+            _log.error("a reply failed", message_id=self.reply.id, exc_info=error)
         elif not isinstance(error, ProviderFailed):
-            _log.warning("a reply failed", message=self.reply.id, code=error.code)
+            _log.warning("a reply failed", message_id=self.reply.id, code=error.code)
         self.error = error if isinstance(error, HutongError) else HutongError("Something went wrong on our side.")
         return self._ending(Cause.BROKEN, self.error.code)
 

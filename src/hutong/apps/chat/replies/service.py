@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from hutong.apps.chat.envelope import topic_of
 from hutong.apps.chat.replies import opening, planning
 from hutong.apps.chat.replies.errors import Leaving, MessageTooLong, ReplyRunning
 from hutong.apps.chat.replies.events import ERROR, STARTED, ended, error_of, said, started
@@ -208,7 +209,7 @@ class Replies:
             failpoint("chat.reply.told")
             await self._tell(run.user_id, "reply.ended", reply or run.reply)
         except Exception:
-            _log.exception("a reply could not be ended here", message=run.reply.id)
+            _log.exception("a reply could not be ended here", message_id=run.reply.id)
             await run.writer.abandon()  # the sweep ends it when its reservation has expired
         finally:
             self._tending.remove(run)
@@ -299,8 +300,3 @@ class Replies:
             await asyncio.wait(tasks, timeout=LAST_SECONDS)
         await end(*(task for _, task in tuple(self._runs.values())))
         await self._tending.close()
-
-
-def topic_of(user_id: int) -> str:
-    """The feed of a user."""
-    return f"chat:{user_id}"

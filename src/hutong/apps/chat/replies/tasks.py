@@ -75,7 +75,7 @@ class Sweep:
         failpoint("chat.sweep.read")
         now = self._kernel.clock.now()
         await self._kernel.db.write(self._ends.finish, found.user_id, found.message, reservation.id, ending, now)
-        _log.warning("a reply was left by its process", message=found.message.id, characters=len(text))
+        _log.warning("a reply was left by its process", message_id=found.message.id, characters=len(text))
 
     async def _said(self, found: Reserved) -> str:
         """What was generated, as far as the log or the row knows it."""

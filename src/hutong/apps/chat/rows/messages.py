@@ -4,7 +4,6 @@ Replies go from streaming to one of the other states by compare-and-set, once; w
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -26,9 +25,8 @@ PIECE = 500
 PIECE_CHARACTERS = 2_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A message.
+class Message(NamedTuple):
+    """A message. A tuple, because hundreds are read at once.
 
     Args:
         id: a UUID, unique among the user's.
@@ -75,7 +73,7 @@ class Place(NamedTuple):
     id: str
 
 
-COLUMNS = [messages.c[name] for name in Message.__dataclass_fields__]
+COLUMNS = [messages.c[name] for name in Message._fields]
 
 
 def add_message(conn: Connection, user_id: int, new: Message) -> None:
@@ -111,7 +109,7 @@ def _pieces(new: Sequence[Message]) -> Iterator[Sequence[Message]]:
 
 
 def _row(user_id: int, one: Message) -> dict[str, Any]:
-    return {"user_id": user_id, **{name: getattr(one, name) for name in Message.__dataclass_fields__}}
+    return {"user_id": user_id, **one._asdict()}
 
 
 def add_user_message(
@@ -244,7 +242,7 @@ def history(
     )
     branch = branch.union_all(above)
     rows = select(*COLUMNS).join(branch, messages.c.id == branch.c.id).where(messages.c.user_id == user_id)
-    found = [Message(*row) for row in conn.execute(rows.order_by(branch.c.depth.desc()))]
+    found = [Message._make(row) for row in conn.execute(rows.order_by(branch.c.depth.desc()))]
     if not found:
         raise MessageUnknown
     return found
@@ -259,7 +257,7 @@ def list_messages(
         later = or_(messages.c.created_at > after.created_at, messages.c.id > after.id)
         mine.append(and_(messages.c.created_at >= after.created_at, later))
     oldest = select(*COLUMNS).where(*mine).order_by(messages.c.created_at, messages.c.id).limit(limit)
-    return [Message(*row) for row in conn.execute(oldest)]
+    return [Message._make(row) for row in conn.execute(oldest)]
 
 
 def list_streaming(conn: Connection, user_id: int, conversation_id: str | None = None) -> Sequence[Message]:
@@ -267,7 +265,7 @@ def list_streaming(conn: Connection, user_id: int, conversation_id: str | None =
     mine: list[ColumnElement[bool]] = [messages.c.status == MessageStatus.STREAMING, messages.c.user_id == user_id]
     if conversation_id is not None:
         mine.append(messages.c.conversation_id == conversation_id)
-    return [Message(*row) for row in conn.execute(select(*COLUMNS).where(*mine).order_by(messages.c.created_at))]
+    return [Message._make(row) for row in conn.execute(select(*COLUMNS).where(*mine).order_by(messages.c.created_at))]
 
 
 def _answer(

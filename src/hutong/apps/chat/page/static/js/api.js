@@ -47,7 +47,7 @@ async function start(path, body) {
 /** Sign out here and in every tab; the server is told, but its answer does not matter. */
 export async function logout() {
   await call("POST", "auth/logout", { body: {} }).catch(() => null);
-  session.end();
+  session.end(true);
 }
 
 export const me = () => call("GET", "users/me");

@@ -128,7 +128,10 @@ export class Chat extends EventTarget {
 
   forget(id) {
     this.list.items = this.list.items.filter((one) => one.id !== id);
-    if (this.open.id === id) this.show(null);
+    if (this.open.id === id) {
+      this.show(null);
+      this.tell("opened", { id: null });
+    }
     this.tell("list");
   }
 

@@ -122,9 +122,9 @@ function noteOf({ context_window, vip }) {
   return [word("window", { count: number(context_window) }), vip && "VIP"].filter(Boolean).join(" · ");
 }
 
-function counter(title, { used, limit, resets_at }) {
+function counter(title, { used, reserved, limit, resets_at }) {
   return h("div", {}, h("dt", {}, title), h("dd", {}, h("b", {}, number(used)), " ", limit === null ? word("noLimit") : word("ofLimit", { limit: number(limit) })),
-    meter(used, limit),
+    meter(used + reserved, limit),
     h("small", {}, resets_at ? word("resets", { when: when(resets_at) }) : ""));
 }
 

@@ -21,7 +21,7 @@ CHANNEL.addEventListener("message", ({ data }) => {
     [access, generation] = [data.access, data.generation];
     for (const [wanted, answer] of asked) if (wanted <= generation) answer(true);
   } else if (data.type === "end") {
-    forget();
+    forget(data.wished);
   }
 });
 
@@ -33,9 +33,9 @@ function stored() {
   }
 }
 
-function forget() {
+function forget(wished) {
   access = "";
-  for (const listener of ended) listener();
+  for (const listener of ended) listener(wished);
 }
 
 /** The access token; empty before the first renewal. */
@@ -56,15 +56,15 @@ export function begin(tokens) {
   CHANNEL.postMessage({ type: "tell", generation, access });
 }
 
-/** Forget the session, in every tab. */
-export function end() {
+/** Forget the session, in every tab; `wished`: its user signed out. */
+export function end(wished = false) {
   const was = Boolean(stored());
   localStorage.removeItem(KEY);
-  if (was) CHANNEL.postMessage({ type: "end" });
-  forget();
+  if (was) CHANNEL.postMessage({ type: "end", wished });
+  forget(wished);
 }
 
-/** Call `listener` when the session is over, here or in another tab. */
+/** Call `listener(wished)` when the session is over, here or in another tab. */
 export function onEnd(listener) {
   ended.add(listener);
 }

@@ -130,7 +130,7 @@ export class Sidebar {
 
   meter(quota) {
     const line = (name, title, form) => {
-      const { used, limit } = quota[name];
+      const { limit } = quota[name], used = quota[name].used + quota[name].reserved;
       return [h("p", {}, h("span", {}, word(title)), h("span", {}, limit === null ? form(used) : `${form(used)} / ${form(limit)}`)), meter(used, limit)];
     };
     return h("button", { type: "button", class: "quota", onclick: () => this.panels.quota(), "aria-label": word("quota") },

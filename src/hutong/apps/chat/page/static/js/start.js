@@ -18,7 +18,7 @@ let chat = null;
 applyLook();
 document.documentElement.lang = language();
 document.title = word("title");
-session.onEnd(() => showDoor(chat ? word("signedOut") : ""));
+session.onEnd((wished) => showDoor(chat && !wished ? word("signedOut") : ""));
 if (session.isSignedIn()) enter();
 else showDoor();
 
@@ -29,6 +29,7 @@ function showDoor(message = "") {
   document.querySelectorAll("dialog").forEach((dialog) => dialog.close());
   document.body.classList.remove("drawer");
   fill(document.body, door(enter, message));
+  document.querySelector(".door input").focus();
 }
 
 function enter() {
@@ -39,7 +40,7 @@ function enter() {
   const veil = h("button", { type: "button", class: "veil", "aria-label": word("closeList"), onclick: closeDrawer });
   fill(document.body, h("div", { class: "frame" }, sidebar.element, veil, main));
   chat.addEventListener("focus", () => composer.box.focus());
-  chat.addEventListener("opened", ({ detail }) => history.replaceState(null, "", `#/c/${detail.id}`));
+  chat.addEventListener("opened", ({ detail }) => history.replaceState(null, "", detail.id ? `#/c/${detail.id}` : "#/"));
   document.onkeydown = (event) => key(event, sidebar, composer);
   window.onhashchange = follow;
   follow();

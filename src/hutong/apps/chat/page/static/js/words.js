@@ -80,7 +80,7 @@ const TEXTS = {
   after: ["Next version", "下一个版本"],
   you: ["You", "您"],
   assistant: ["Assistant", "助手"],
-  tokens: ["{count} tokens", "{count} 个令牌"],
+  tokens: ["{count} tokens", "共 {count} tokens"],
   writing: ["The reply is being written", "正在生成回复"],
   written: ["The reply is complete", "回复完成"],
   stopped: ["Stopped here.", "已停止。"],
@@ -95,7 +95,7 @@ const TEXTS = {
 
   model: ["Model", "模型"],
   chooseModel: ["Choose a model", "选择模型"],
-  window: ["{count} tokens of context", "上下文 {count} 个令牌"],
+  window: ["{count} tokens of context", "上下文 {count} tokens"],
   noModels: ["No model is set up", "尚未配置模型"],
   systemPrompt: ["System prompt", "系统提示词"],
   systemLead: ["What the model is told before the conversation begins.", "在对话开始前告诉模型的内容。"],
@@ -107,9 +107,9 @@ const TEXTS = {
   quota: ["Quota", "用量"],
   quotaLead: ["Counted by the day and the month of UTC.", "按 UTC 的日和月计算。"],
   requestsToday: ["Requests today", "今日请求"],
-  tokensToday: ["Tokens today", "今日令牌"],
+  tokensToday: ["Tokens today", "今日 tokens"],
   requestsMonth: ["Requests this month", "本月请求"],
-  tokensMonth: ["Tokens this month", "本月令牌"],
+  tokensMonth: ["Tokens this month", "本月 tokens"],
   ofLimit: ["of {limit}", "共 {limit}"],
   noLimit: ["without a limit", "不限"],
   resets: ["Resets {when}", "{when}重置"],
@@ -135,8 +135,8 @@ const TEXTS = {
   exhausted: ["Your quota is used up ({which}). It resets {when}.", "您的额度已用完（{which}），{when}重置。"],
   daily_requests: ["requests of today", "今日请求"],
   monthly_requests: ["requests of this month", "本月请求"],
-  daily_tokens: ["tokens of today", "今日令牌"],
-  monthly_tokens: ["tokens of this month", "本月令牌"],
+  daily_tokens: ["tokens of today", "今日 tokens"],
+  monthly_tokens: ["tokens of this month", "本月 tokens"],
 };
 
 /** The text of this name in the reader's language. */
@@ -157,14 +157,14 @@ export function short(value) {
 
 /** A moment in words: how long until then or since, or the day. */
 export function when(moment) {
-  const seconds = (new Date(moment).getTime() - Date.now()) / 1000, far = Math.abs(seconds);
-  const relative = new Intl.RelativeTimeFormat(language(), { numeric: "auto" });
+  const then = new Date(moment), seconds = (then.getTime() - Date.now()) / 1000, far = Math.abs(seconds);
+  const relative = new Intl.RelativeTimeFormat(language(), { numeric: "auto" }), chinese = language() === "zh-CN";
   if (far < 60) return relative.format(Math.round(seconds), "second");
   if (far < 3600) return relative.format(Math.round(seconds / 60), "minute");
-  const sameDay = new Date(moment).toDateString() === new Date().toDateString();
-  const clock = new Intl.DateTimeFormat(language(), { hour: "2-digit", minute: "2-digit" }).format(new Date(moment));
-  if (sameDay) return language() === "zh-CN" ? clock : `at ${clock}`;
-  if (far < 48 * 3600) return relative.format(seconds > 0 ? 1 : -1, "day") + (language() === "zh-CN" ? clock : ` at ${clock}`);
-  const date = new Intl.DateTimeFormat(language(), { month: "long", day: "numeric" }).format(new Date(moment));
-  return language() === "zh-CN" || seconds < 0 ? date : `on ${date}`;
+  const clock = new Intl.DateTimeFormat(language(), { hour: "2-digit", minute: "2-digit" }).format(then);
+  const days = Math.round((new Date(then).setHours(0, 0, 0, 0) - new Date().setHours(0, 0, 0, 0)) / 86_400_000);
+  if (days === 0) return chinese ? clock : `at ${clock}`;
+  if (Math.abs(days) === 1) return chinese ? relative.format(days, "day") + clock : `${relative.format(days, "day")} at ${clock}`;
+  const date = new Intl.DateTimeFormat(language(), { month: "long", day: "numeric" }).format(then);
+  return chinese || seconds < 0 ? date : `on ${date}`;
 }
