@@ -18,16 +18,17 @@ def python_of(peer: str) -> Path:
     """The interpreter of a peer's environment, which is made first where it is missing or its lock has changed.
 
     Raises:
-        subprocess.CalledProcessError: its packages could not be installed; pip's own message is above.
+        subprocess.CalledProcessError: its packages could not be installed; the installer's own message is above.
     """
     lock = PEERS / f"{peer}.lock"
     folder = CACHE / f"{peer}-{sha256(lock.read_bytes()).hexdigest()[:12]}"
     python, stamp = folder / "bin/python", folder / ".complete"
     if not stamp.exists():
         console.print(f"Installing {peer} into an environment of its own")
-        venv.create(folder, clear=True, with_pip=True)
-        words = ["-qq", "--disable-pip-version-check", "--no-deps", "--only-binary", ":all:", "--require-hashes"]
-        subprocess.run([python, "-m", "pip", "install", *words, "-r", lock], check=True, stdout=sys.stderr)
+        venv.create(folder, clear=True)
+        words = ["--quiet", "--no-config", "--no-deps", "--only-binary", ":all:", "--require-hashes"]
+        uv = Path(sys.executable).with_name("uv")  # pip needs minutes for a peer of 260 packages, and fails with torch
+        subprocess.run([uv, "pip", "install", "--python", python, *words, "-r", lock], check=True, stdout=sys.stderr)
         stamp.touch()
     return python
 

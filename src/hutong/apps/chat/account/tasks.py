@@ -5,6 +5,7 @@ from datetime import timedelta
 from sqlalchemy import Connection
 
 from hutong.apps.chat.account.service import ERASE
+from hutong.apps.chat.compatible.repository import remove_all
 from hutong.apps.chat.rows.conversations import oldest_conversation_ids, remove_conversation
 from hutong.apps.chat.rows.errors import ConversationUnknown
 from hutong.apps.chat.rows.members import find_member
@@ -42,4 +43,5 @@ def _erase_some(conn: Connection, user_id: int) -> bool:
             remove_conversation(conn, user_id, conversation_id)
         except ConversationUnknown:
             continue  # another run of this job was faster
+    remove_all(conn, user_id)
     return len(ids) == AT_ONCE
