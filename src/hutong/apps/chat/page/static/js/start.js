@@ -18,7 +18,7 @@ let chat = null;
 applyLook();
 document.documentElement.lang = language();
 document.title = word("title");
-session.onEnd((wished) => showDoor(chat && !wished ? word("signedOut") : ""));
+session.onEnd((wished) => chat && showDoor(wished ? "" : word("signedOut")));
 if (session.isSignedIn()) enter();
 else showDoor();
 
@@ -36,7 +36,7 @@ function enter() {
   const entered = (chat = new Chat());
   const panels = new Panels(chat), thread = new Thread(chat), composer = new Composer(chat, thread);
   const sidebar = new Sidebar(chat, panels, closeDrawer);
-  const main = h("main", { class: "main" }, head(panels, sidebar), banner(), thread.element, composer.element);
+  const main = h("main", { class: "main" }, head(chat, panels, sidebar), banner(chat), thread.element, composer.element);
   const veil = h("button", { type: "button", class: "veil", "aria-label": word("closeList"), onclick: closeDrawer });
   fill(document.body, h("div", { class: "frame" }, sidebar.element, veil, main));
   chat.addEventListener("focus", () => composer.box.focus());
@@ -45,7 +45,7 @@ function enter() {
   window.onhashchange = follow;
   follow();
   composer.box.focus();
-  entered.start().catch((failure) => (failure.status === 401 ? showDoor(word("signedOut")) : toast(sentence(failure))));
+  entered.start().catch((failure) => chat === entered && (failure.status === 401 ? showDoor(word("signedOut")) : toast(sentence(failure))));
 }
 
 /** Open what the address names. */
@@ -54,9 +54,9 @@ function follow() {
   if (chat && id !== chat.open.id) chat.show(id);
 }
 
-function head(panels, sidebar) {
+function head(chat, panels, sidebar) {
   const title = h("h1"), picker = h("button", { type: "button", class: "picker", "aria-haspopup": "menu", onclick: () => panels.models(picker) });
-  const more = iconButton("more", word("options"), () => openMenu(more, options(panels, sidebar)), { "aria-haspopup": "menu" });
+  const more = iconButton("more", word("options"), () => openMenu(more, options(chat, panels, sidebar)), { "aria-haspopup": "menu" });
   const draw = () => {
     const { conversation } = chat.open, known = chat.models.find((model) => model.id === chat.model);
     title.textContent = conversation ? conversation.title || word("untitled") : "";
@@ -71,7 +71,7 @@ function head(panels, sidebar) {
   return h("header", { class: "head" }, drawer, title, picker, fresh, more);
 }
 
-function options(panels, sidebar) {
+function options(chat, panels, sidebar) {
   const { conversation } = chat.open;
   const system = { icon: "quill", text: word("systemPrompt"), act: () => panels.system() };
   if (!conversation) return [system];
@@ -80,14 +80,14 @@ function options(panels, sidebar) {
 }
 
 /** What holds for the whole page: no network, or no connection to the server. */
-function banner() {
+function banner(chat) {
   const place = h("div", { class: "banner", role: "status" });
   let lost = 0;
   const draw = () => {
     clearTimeout(lost);
     if (!navigator.onLine) fill(place, word("offline"));
-    else if (chat?.connection !== "lost") fill(place);
-    else lost = setTimeout(() => chat?.connection === "lost" && fill(place, word("reconnecting")), 2000);
+    else if (chat.connection !== "lost") fill(place);
+    else lost = setTimeout(() => chat.connection === "lost" && fill(place, word("reconnecting")), 2000);
   };
   chat.addEventListener("connection", draw);
   window.ononline = window.onoffline = draw;
