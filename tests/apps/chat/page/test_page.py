@@ -217,6 +217,33 @@ async def test_a_second_tab_sees_the_same_while_it_is_written(
     await answered(other, "One two")
 
 
+async def test_a_socket_that_opens_late_takes_over_where_the_stream_was(
+    talking: Stand, vendor: ScriptedVendor, reader: Reader
+) -> None:
+    """Nothing is said twice, and nothing left out."""
+    page = await join(reader, talking)
+    opening, go_on = asyncio.Event(), asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await opening.wait()
+        await route.continue_()
+
+    vendor.will(halting(go_on, ["One", " two"], [" three"]))
+    await ask(page, "Count")
+    await expect(page.locator(REPLY).locator(".words")).to_have_text("One two")
+    await page.route("**/ws/ticket", late)
+    await page.reload()
+    await expect(page.locator(REPLY).locator(".words")).to_have_text("One two")
+
+    async with page.expect_websocket() as coming:
+        opening.set()
+    socket = await coming.value
+    await socket.wait_for_event("framereceived", lambda frame: "attached" in str(frame))
+    go_on.set()
+
+    await answered(page, "One two three")
+
+
 async def test_without_a_socket_the_stream_alone_will_do(
     talking: Stand, vendor: ScriptedVendor, reader: Reader
 ) -> None:

@@ -70,12 +70,12 @@ export class Replies {
 
   /** The socket opened: what is read by streams may go on there, and what it read before has to be asked for again. */
   socketOpened() {
-    for (const [id, reader] of this.readers) if (reader.by !== "request") this.follow(reader.conversation, id, reader.seq);
+    for (const [id, reader] of [...this.readers]) if (reader.by !== "request") this.follow(reader.conversation, id, reader.seq);
   }
 
   /** The socket is gone: go on with streams. */
   socketClosed() {
-    for (const [id, reader] of this.readers) if (reader.by === "socket") this.follow(reader.conversation, id, reader.seq);
+    for (const [id, reader] of [...this.readers]) if (reader.by === "socket") this.follow(reader.conversation, id, reader.seq);
   }
 
   /** The socket begins with what was asked of it: whatever it said of this reply before was for somebody else. */
@@ -93,7 +93,7 @@ export class Replies {
 
   /** Stop reading everything of other conversations than this one. */
   keepOnly(conversation) {
-    for (const [id, reader] of this.readers) if (reader.conversation !== conversation && reader.by !== "request") this.drop(id);
+    for (const [id, reader] of [...this.readers]) if (reader.conversation !== conversation && reader.by !== "request") this.drop(id);
   }
 
   drop(id) {
