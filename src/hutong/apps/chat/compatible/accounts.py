@@ -23,7 +23,6 @@ from hutong.kit.clock import Clock
 from hutong.kit.errors import HutongError
 from hutong.kit.tasks import end
 
-LEASE_SECONDS = 60.0
 LONGEST_OWNER = 96
 _log = logger("chat.compatible")
 
@@ -57,10 +56,14 @@ class Accounts:
     Args:
         db, clock, ids: of the kernel.
         quotas: of this app's users.
+        lease_seconds: that a reservation holds without a sign of life.
     """
 
-    def __init__(self, db: Database, clock: Clock, ids: Callable[[], int], quotas: Quotas) -> None:
+    def __init__(
+        self, db: Database, clock: Clock, ids: Callable[[], int], quotas: Quotas, lease_seconds: float
+    ) -> None:
         self._db, self._clock, self._ids, self._quotas = db, clock, ids, quotas
+        self.lease_seconds = lease_seconds
         self._quick = QuickQuotas(quotas, db)
         self._open: set[int] = set()
         self._last: set[asyncio.Task[Any]] = set()
@@ -82,7 +85,7 @@ class Accounts:
             user_id=member.user_id,
             limits=member.limits,
             tokens=tokens,
-            seconds=LEASE_SECONDS,
+            seconds=self.lease_seconds,
             owner=self.owner_of(source, caller, model),
         )
         return self.opened(Charge(new, caller, source, model, request_id, use))
@@ -149,17 +152,17 @@ class Accounts:
     async def close(self) -> None:
         """Wait for what must happen, and end."""
         if self._last:
-            await asyncio.wait(set(self._last), timeout=LEASE_SECONDS)
+            await asyncio.wait(set(self._last), timeout=self.lease_seconds)
         renewing, self._renewing = self._renewing, None
         await end(renewing)
 
     async def _renew(self) -> None:
         """Signs of life, as long as something is open."""
         while self._open:
-            await asyncio.sleep(LEASE_SECONDS / 3)
+            await asyncio.sleep(self.lease_seconds / 3)
             try:
                 if self._open:
-                    await self._db.write(self._quotas.extend, set(self._open), LEASE_SECONDS)
+                    await self._db.write(self._quotas.extend, set(self._open), self.lease_seconds)
             except HutongError as error:
                 _log.warning("reservations were not renewed", code=error.code)
         self._renewing = None

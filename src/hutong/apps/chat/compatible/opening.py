@@ -19,7 +19,7 @@ from hutong.kernel.quotas import Quotas
 def open_compatible(chat: Chat, quotas: Quotas) -> Compatible:
     """The parts of `/v1`, closed with the process."""
     kernel, settings = chat.kernel, chat.settings.compatible
-    accounts = Accounts(kernel.db, kernel.clock, kernel.ids, quotas)
+    accounts = Accounts(kernel.db, kernel.clock, kernel.ids, quotas, settings.lease_seconds)
     responses = Responses(kernel, quotas, accounts, settings.usual_output, settings.save_seconds)
     kernel.closing.extend((responses.leave, accounts.close))
     keys = open_key_checks(kernel, settings.refused_keys_per_minute)

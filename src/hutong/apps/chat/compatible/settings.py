@@ -20,4 +20,7 @@ class CompatibleSettings(Section):
     save_seconds: float = Field(
         2.0, gt=0, description="Seconds between two savings of a response that is being written."
     )
+    lease_seconds: float = Field(
+        60.0, gt=0, description="Seconds without a sign of life after which the process of a call counts as dead."
+    )
     sweep_seconds: float = Field(20.0, gt=0, description="Seconds between two looks for calls whose process died.")

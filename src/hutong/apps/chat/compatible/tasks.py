@@ -51,7 +51,7 @@ class Leftovers:
         )
 
     async def sweep(self, job: Job) -> Again | None:
-        """Settle reservations whose process gave no sign of life for a minute. It may run twice: settling is once."""
+        """Settle reservations whose process gave no sign of life for the time of a lease. It may run twice: settling is once."""
         for kind, ending in ((Source.COMPLETION, self._end_completion), (Source.RESPONSE, self._end_response)):
             for late in await self._db.read(self._quotas.expired, AT_ONCE, kind.value):
                 await ending(late)

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from hutong.apps.chat.compatible import repository
-from hutong.apps.chat.compatible.accounts import LEASE_SECONDS, Accounts, Charge
+from hutong.apps.chat.compatible.accounts import Accounts, Charge
 from hutong.apps.chat.compatible.bodies import reserve_for
 from hutong.apps.chat.compatible.callers import Caller
 from hutong.apps.chat.compatible.errors import (
@@ -233,7 +233,7 @@ class Responses:
             user_id=row.user_id,
             limits=caller.member.limits,
             tokens=tokens,
-            seconds=LEASE_SECONDS,
+            seconds=self._accounts.lease_seconds,
             owner=self._accounts.owner_of(Source.RESPONSE, caller, row.model),
         )
         if stored:
