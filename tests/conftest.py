@@ -11,6 +11,7 @@ from hutong.host import migrations
 from hutong.host.settings import load_settings
 from hutong.kernel.db import Database, open_database
 from hutong.kernel.store import Store
+from support.log_setup import logging_as_it_was
 from support.servers import MariaDB, PostgreSQL, Redis, RedisCluster, mariadb, postgres, redis, redis_cluster
 from support.stand import Stand, standing
 
@@ -40,6 +41,13 @@ def _leaves_open(metafunc: pytest.Metafunc, fixture: str) -> bool:
     """Whether a test uses the fixture and does not choose its parameters by itself."""
     chosen = [str(mark.args[0]) for mark in metafunc.definition.iter_markers("parametrize")]
     return fixture in metafunc.fixturenames and not any(fixture in names for names in chosen)
+
+
+@pytest.fixture(autouse=True)
+def _logs() -> Iterator[None]:
+    """A command that a test runs sets up the logs of this process: the next test has them as they were."""
+    with logging_as_it_was():
+        yield
 
 
 @pytest.hookimpl(wrapper=True)

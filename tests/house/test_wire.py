@@ -9,6 +9,7 @@ import json
 import pytest
 
 from hutong.host.connections import LARGEST_HEAD, MOST_HEADERS
+from support.deadlines import until
 from support.http import http_client
 from support.stand import Stand
 from support.wire import request, say
@@ -138,8 +139,13 @@ async def test_a_body_is_what_its_length_says(stand: Stand) -> None:
 async def test_a_forged_line_in_a_path_is_no_line_in_the_log(stand: Stand, capsys: pytest.CaptureFixture[str]) -> None:
     """Nor an escape sequence for somebody's terminal, nor a header of the answer."""
     heard = await say(stand.base, request('GET /emoji/%0d%0aX-Evil:%20yes%0d%0a{"event":"forged"}%1b[31m'))
-    lines = [line for line in capsys.readouterr().out.splitlines() if "X-Evil" in line]
+    lines: list[str] = []
 
+    async def told() -> bool:
+        lines.extend(line for line in capsys.readouterr().out.splitlines() if "X-Evil" in line)
+        return bool(lines)
+
+    await until(told, 10)
     assert heard.status == 404 and b"x-evil" not in heard.content.lower()
     assert len(lines) == 1 and "path=" in lines[0]
     assert "\x1b[31m" not in lines[0]

@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from hutong.host.settings import load_settings
 from hutong.kernel.observability import logs
 from hutong.kernel.settings import SigningKey
+from support.log_setup import logging_as_it_was
 
 CANARY = "Canary7f3Kq9ZtW2xLmN5vB8dR4hJ6"
 JWT = f"eyJhbGciOiJIUzI1NiJ9.{CANARY}.{CANARY}"
@@ -26,16 +27,12 @@ Read = Callable[[], str]
 @pytest.fixture(params=["json", "console"])
 def read(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Read]:
     """Logging as a process sets it up, for one test; gives what was written so far."""
-    before, root = structlog.get_config(), logging.getLogger()
-    handlers, level, written = root.handlers[:], root.level, io.StringIO()
-    with monkeypatch.context() as patched:
-        patched.setattr(sys, "stderr", written)
-        logs.configure("debug", request.param, process="test")
-    yield written.getvalue
-    structlog.contextvars.clear_contextvars()
-    structlog.configure(**before)
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    written = io.StringIO()
+    with logging_as_it_was():
+        with monkeypatch.context() as patched:
+            patched.setattr(sys, "stderr", written)
+            logs.configure("debug", request.param, process="test")
+        yield written.getvalue
 
 
 @dataclass

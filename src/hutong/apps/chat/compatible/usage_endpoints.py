@@ -1,10 +1,11 @@
 """GET /users/me/usage: what the caller used of which model on which day."""
 
+import re
 from datetime import date, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from hutong.apps.chat.compatible.errors import UsageSpanInvalid
 from hutong.apps.chat.compatible.repository import DayUse, list_usage
@@ -17,6 +18,17 @@ from hutong.kernel.http.strict import StrictRoute
 MOST_DAYS = 366
 USUAL_DAYS = 30
 router = APIRouter(prefix=f"{API}/users/me", tags=["account"], route_class=StrictRoute)
+
+
+def _written_out(value: object) -> object:
+    """Numbers are no days, though pydantic would count seconds from 1970."""
+    if isinstance(value, str) and not _DAY.fullmatch(value):
+        raise ValueError("write the day as in 2026-11-24")
+    return value
+
+
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+Day = Annotated[date, BeforeValidator(_written_out)]
 
 
 class DayView(BaseModel):
@@ -49,8 +61,8 @@ async def read_usage(
     app: App,
     caller: Caller,
     paging: Paging,
-    since: Annotated[date | None, Query(description="First UTC day; left out, a month before the last one.")] = None,
-    until: Annotated[date | None, Query(description="Last UTC day; left out, today.")] = None,
+    since: Annotated[Day | None, Query(description="First UTC day; left out, a month before the last one.")] = None,
+    until: Annotated[Day | None, Query(description="Last UTC day; left out, today.")] = None,
 ) -> Response:
     """Sums of the calls under `/v1`, as they were settled."""
     last = until or app.kernel.clock.now().date()
