@@ -15,20 +15,9 @@ from hutong.apps.chat.compatible.tables import (
     chat_responses,
     chat_usage,
 )
-from hutong.kernel.db import NamedStatement
 
 LONGEST_CHAIN = 256
 """Responses that one may stand on."""
-ADD_USAGE = NamedStatement(
-    "chat.add_usage",
-    {
-        "default": """
-            INSERT INTO chat_usage (id, user_id, api_key_id, source, status, model, provider, provider_model,
-                prompt_tokens, completion_tokens, cost_micros, request_id, day, created_at)
-            VALUES (:id, :user_id, :api_key_id, :source, :status, :model, :provider, :provider_model,
-                :prompt_tokens, :completion_tokens, :cost_micros, :request_id, :day, :created_at)"""
-    },
-)
 
 
 @dataclass(frozen=True, slots=True)
